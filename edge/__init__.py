@@ -1,0 +1,23 @@
+"""Run a released model anywhere: numpy, one runtime, and proof before the first answer.
+
+`from edge import Model; Model.open("bundles/mnist_cnn").predict("seven.png").label`
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge.model import Model, Prediction
+
+__version__ = "0.1.0"
+__all__ = ["Model", "Prediction", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the model classes, and numpy with them, only when they are used."""
+    if name in ("Model", "Prediction"):
+        from edge import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module 'edge' has no attribute {name!r}")

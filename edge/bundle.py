@@ -1,0 +1,97 @@
+"""A bundle directory: open it, verify it, read what it holds. Nothing is loaded before all of it is proved whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge import __version__, contract, golden, variants
+from edge.contract import Contract
+from edge.errors import BundleError
+from edge.golden import Golden
+from edge.storage import verify
+from edge.variants import Variant
+
+UNLISTED = frozenset({"provenance.json", "measurements.json", "report.html"})
+REQUIRED = ("contract.json", "variants.json", "golden.npz")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One released version of one model, verified."""
+
+    folder: Path
+    contract: Contract
+    variants: tuple[Variant, ...]
+    golden: Golden
+
+    @property
+    def assets(self) -> Path:
+        """Folder of vocabularies, scalers and the like."""
+        return self.folder / "assets"
+
+    def file(self, variant: Variant) -> Path:
+        """Path of a variant's file."""
+        return self.folder / variant.file
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Open a bundle and prove it whole: hashes, no extra files, no links, contract, variants and steps.
+
+    Args:
+        folder: The version directory, or the model directory above it (then the newest version is taken).
+
+    Raises:
+        BundleError: What is wrong with which file, and the remedy.
+        ContractError: `contract.json` or `variants.json` says something that it may not say.
+        ParityError: Preprocessing or postprocessing no longer give the stored values.
+    """
+    folder = _version_folder(Path(folder))
+    sums = verify(folder, UNLISTED)
+    for name in REQUIRED:
+        if name not in sums:
+            raise BundleError(f"{folder / name}: missing; a bundle holds {', '.join(REQUIRED)}, so release it again")
+    promise = contract.load(folder / "contract.json")
+    _check_edge(promise)
+    files = variants.loads((folder / "variants.json").read_bytes(), str(folder / "variants.json"))
+    for variant in files:
+        if sums.get(variant.file) != variant.sha256:
+            raise BundleError(f"{folder / variant.file}: not the file that variants.json describes; files were exchanged, release it again")
+    for name, path in promise.assets.items():
+        if f"assets/{path}" not in sums:
+            raise BundleError(f"{folder / 'assets' / path}: missing, but the contract names it as asset {name!r}")
+    samples = golden.load(folder / "golden.npz", promise)
+    golden.replay_steps(samples, promise, folder / "assets")
+    return Bundle(folder, promise, files, samples)
+
+
+def versions(folder: Path) -> list[Path]:
+    """List the version directories below a model directory, the oldest first."""
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else []:
+        parts = path.name.split(".")
+        if path.is_dir() and len(parts) == 3 and all(part.isdigit() for part in parts):
+            found.append((tuple(map(int, parts)), path))
+    return [path for _, path in sorted(found)]
+
+
+def _version_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: no such directory; give a bundle such as bundles/mnist_cnn/1.0.0")
+    if (folder / "contract.json").exists():
+        return folder.resolve()
+    below = versions(folder)
+    if not below:
+        raise BundleError(f"{folder}: neither a bundle (no contract.json) nor a folder of versions; export a model first")
+    return below[-1].resolve()
+
+
+def _check_edge(promise: Contract) -> None:
+    def numbers(version: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in version.split("."))
+
+    if numbers(promise.min_edge) > numbers(__version__):
+        raise BundleError(
+            f"{promise.name} {promise.version} needs tandem-edge {promise.min_edge} or newer, this is {__version__}; "
+            "install a newer tandem-edge"
+        )

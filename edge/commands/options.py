@@ -1,0 +1,47 @@
+"""Options that several commands share, spelt the same everywhere."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from edge.errors import UsageError
+from edge.model import Model
+from edge.runtimes import KNOWN
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the bundle and how to run it."""
+    parser.add_argument("bundle", help="a released bundle, such as bundles/mnist_cnn/1.0.0 or the folder above it")
+    parser.add_argument("--variant", help="recipe or file name, such as static_wi8_ai8 (default: the first that fits this machine)")
+    parser.add_argument("--runtime", choices=sorted(KNOWN), help="runtime to use (default: the first installed one that passed)")
+    parser.add_argument("--target", choices=("device", "server"), default="device", help="whose files to take (default: device)")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
+    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="for onnxruntime (default: cpu)")
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+
+
+def open_model(args: argparse.Namespace) -> Model:
+    """Open the model that the arguments name; see `Model.open`.
+
+    Raises:
+        UsageError: The number of threads makes no sense.
+        TandemError: The bundle cannot be used; the message says why.
+    """
+    if not 1 <= args.threads <= 256:
+        raise UsageError(f"--threads is {args.threads}, expected 1 to 256")
+    return Model.open(args.bundle, variant=args.variant, runtime=args.runtime, target=args.target, threads=args.threads, device=args.device)
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """Say which file runs on what, for every command's JSON."""
+    return {
+        "model": model.contract.name,
+        "version": model.contract.version,
+        "file": model.variant.file,
+        "recipe": model.variant.recipe,
+        "runtime": model.runtime.name,
+        "runtime_version": model.runtime.version,
+        "provider": model.runtime.provider,
+        "drift": dict(model.drift),
+    }

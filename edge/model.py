@@ -1,0 +1,185 @@
+"""A released model, ready to answer: `Model.open(path).predict(picture)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from edge import golden, runtimes
+from edge.bundle import Bundle, open_bundle
+from edge.contract import Contract, Tensor
+from edge.errors import InputError, RuntimeMissingError
+from edge.runtimes import Options, Runtime
+from edge.schema import encode
+from edge.steps import postprocessing, preprocessing
+from edge.steps.scores import Ranked
+from edge.variants import Variant, choose
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer: the raw outputs of the model (one row each) and what postprocessing made of the first."""
+
+    outputs: Mapping[str, Array]
+    result: Any
+
+    @property
+    def ranking(self) -> tuple[Ranked, ...]:
+        """The best classes, the best first; empty where the model does not rank classes."""
+        is_ranking = isinstance(self.result, tuple) and all(isinstance(item, Ranked) for item in self.result)
+        return self.result if is_ranking else ()
+
+    @property
+    def label(self) -> Optional[str]:
+        """The best class, or None where the model does not rank classes."""
+        return self.ranking[0].label if self.ranking else None
+
+    @property
+    def score(self) -> Optional[float]:
+        """The score of the best class, or None where the model does not rank classes."""
+        return self.ranking[0].score if self.ranking else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the answer as JSON data: `label`, `score` and `ranking` for a ranking, else `result`."""
+        if not self.ranking:
+            return {"result": self.result.tolist() if isinstance(self.result, np.ndarray) else encode(self.result)}
+        return {"label": self.label, "score": self.score, "ranking": [encode(item) for item in self.ranking]}
+
+
+@dataclass
+class Model:
+    """A bundle with one of its files loaded on a runtime; golden inputs gave the stored answers before it came to be."""
+
+    bundle: Bundle
+    variant: Variant
+    runtime: Runtime
+    drift: Mapping[str, float]
+    _prepare: Any = field(init=False, repr=False)
+    _interpret: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Build both pipelines once."""
+        self._prepare = preprocessing(self.contract, self.bundle.assets)
+        self._interpret = postprocessing(self.contract, self.bundle.assets)
+
+    @classmethod
+    def open(
+        cls,
+        path: Union[str, Path],
+        *,
+        variant: Optional[str] = None,
+        runtime: Optional[str] = None,
+        target: str = "device",
+        threads: int = 1,
+        device: str = "cpu",
+    ) -> Model:
+        """Open a bundle, load the file that fits this machine, and replay the golden inputs on it.
+
+        Args:
+            path: A bundle (`bundles/mnist_cnn/1.0.0`) or the model's folder above it.
+            variant: A recipe or file name, where the first that fits the target should not be taken.
+            runtime: `ai-edge-litert`, `tflite-runtime` or `onnxruntime`, where any installed one should not be taken.
+            target: `device` or `server`: whose files to take.
+            threads: Processor threads for one inference, at least 1.
+            device: `cpu`, `cuda` (fails where CUDA does not truly work) or `auto`; for onnxruntime.
+
+        Raises:
+            BundleError: The bundle is incomplete, altered or unsafe.
+            ContractError: Its contract is wrong, or no file fits.
+            RuntimeMissingError: No runtime that can run it is installed.
+            ProviderError: CUDA was asked for and does not work.
+            ParityError: Golden inputs do not give the stored answers on this machine.
+        """
+        if threads < 1:
+            raise InputError(f"threads is {threads}, expected at least 1")
+        bundle = open_bundle(Path(path))
+        at_hand = [runtime] if runtime else list(runtimes.installed())
+        if not at_hand:
+            remedies = "; or ".join(known.remedy for known in runtimes.KNOWN.values())
+            raise RuntimeMissingError(f"no runtime is installed that could run {bundle.contract.name}: {remedies}")
+        chosen, name = choose(bundle.variants, at_hand, target, variant)
+        loaded = runtimes.load(name, bundle.file(chosen), bundle.contract.main, chosen, Options(threads, device))
+        where = f"{bundle.contract.name} {bundle.contract.version}, {chosen.file} on {name} {loaded.version} ({loaded.provider})"
+        drift = golden.replay_model(bundle.golden, loaded.run, chosen.tolerance, where)
+        return cls(bundle, chosen, loaded, drift)
+
+    @property
+    def contract(self) -> Contract:
+        """What the model takes, gives and promises."""
+        return self.bundle.contract
+
+    def predict(self, value: Any) -> Prediction:
+        """Answer one input as a caller has it.
+
+        Args:
+            value: What the contract's preprocessing takes (for a picture: bytes, a path, or a uint8 array (H, W[, C])); a
+                mapping of tensor name to one row for a model without preprocessing or with several inputs.
+
+        Raises:
+            InputError: The value does not fit; the message says what was expected.
+        """
+        return self.predict_many([value])[0]
+
+    def predict_many(self, values: list[Any]) -> list[Prediction]:
+        """Answer several inputs in one run of the model; see `predict`."""
+        if not values:
+            return []
+        rows = [self.prepare(value) for value in values]
+        return self.interpret(self.run({name: np.stack([row[name] for row in rows]) for name in rows[0]}))
+
+    def prepare(self, value: Any) -> dict[str, Array]:
+        """Preprocess one input into one row per tensor, each checked against the contract.
+
+        Raises:
+            InputError: The value does not fit; the message says what was expected.
+        """
+        tensors = self.contract.main.inputs
+        names = [tensor.name for tensor in tensors]
+        if isinstance(value, Mapping):
+            rows = dict(value)
+        elif len(tensors) == 1:
+            rows = {tensors[0].name: self._prepare(value)}
+        else:
+            raise InputError(f"{self.contract.name}: got {type(value).__name__}, expected a mapping with {', '.join(names)}")
+        unknown = sorted(set(rows) - set(names))
+        if unknown:
+            raise InputError(f"{self.contract.name}: no input is called {unknown[0]!r}; there are {', '.join(names)}")
+        return {tensor.name: self._row(tensor, rows) for tensor in tensors}
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Run logical (N, …) arrays by tensor name, N at least 1; give logical (N, …) arrays by tensor name."""
+        return self.runtime.run(inputs)
+
+    def interpret(self, outputs: Mapping[str, Array]) -> list[Prediction]:
+        """Postprocess (N, …) outputs into N answers."""
+        count = len(next(iter(outputs.values())))
+        first = self.contract.main.outputs[0].name
+        rows = [{name: array[i] for name, array in outputs.items()} for i in range(count)]
+        return [Prediction(row, self._interpret(row[first])) for row in rows]
+
+    def __enter__(self) -> Model:
+        """Give the model itself: `with Model.open(path) as model:`."""
+        return self
+
+    def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+        """Let the runtime go; its memory is freed with it."""
+        del self.runtime
+
+    def _row(self, tensor: Tensor, rows: Mapping[str, Any]) -> Array:
+        if tensor.name not in rows:
+            raise InputError(f"{self.contract.name}: input {tensor.name!r} is missing")
+        row = np.asarray(rows[tensor.name])
+        fits = row.ndim == len(tensor.row_shape) and all(isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, row.shape))
+        if not fits or row.dtype != tensor.dtype:
+            raise InputError(
+                f"{self.contract.name}: input {tensor.name!r} is {row.dtype} {row.shape}, "
+                f"expected {tensor.dtype} {tensor.row_shape}; see contract.json"
+            )
+        return row

@@ -1,0 +1,70 @@
+"""Run arrays through a file in a process of its own: `python -m edge.runtimes.worker REQUEST.json`.
+
+The export stage uses it to try a file on a runtime that lives in another environment, and to survive a runtime that
+crashes. The request is a file, `{"file", "runtime", "contract", "variant", "inputs", "outputs", "threads"}`; answers
+are written as `.npz` with seconds per sample; the last line on standard output is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge import contract, runtimes
+from edge.errors import EXIT_USAGE, TandemError
+from edge.runtimes import Options
+from edge.schema import decode
+from edge.storage import load_npz, save_npz
+from edge.variants import Variant
+
+PIECE = 64
+
+
+def main(argv: list[str]) -> int:
+    """Serve one request; print one line of JSON and give the exit code of what went wrong, or 0."""
+    if len(argv) != 1:
+        print(json.dumps({"error": "usage: python -m edge.runtimes.worker REQUEST.json"}))
+        return EXIT_USAGE
+    try:
+        report = answer(json.loads(Path(argv[0]).read_text(encoding="utf-8")))
+    except TandemError as error:
+        print(json.dumps({"error": str(error)}))
+        return error.exit_code
+    print(json.dumps(report))
+    return 0
+
+
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Load the file, run all samples, write the outputs.
+
+    Raises:
+        TandemError: The runtime is missing or refuses the file.
+    """
+    promise = contract.load(Path(request["contract"]))
+    variant = decode(Variant, request["variant"])
+    runtime = runtimes.load(request["runtime"], Path(request["file"]), promise.main, variant, Options(request.get("threads", 1)))
+    arrays = load_npz(Path(request["inputs"]))
+    inputs = {tensor.name: arrays[f"input/{tensor.name}"] for tensor in promise.main.inputs}
+    count = len(next(iter(inputs.values())))
+    parts, seconds = [], []
+    for start in range(0, count, PIECE):
+        piece = {name: array[start : start + PIECE] for name, array in inputs.items()}
+        begun = time.perf_counter()
+        parts.append(runtime.run(piece))
+        seconds.append((time.perf_counter() - begun) / len(next(iter(piece.values()))))
+    save_npz(Path(request["outputs"]), {f"output/{name}": np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    return {
+        "runtime": runtime.name,
+        "version": runtime.version,
+        "provider": runtime.provider,
+        "seconds_per_sample": float(np.median(seconds)),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+"""Pre- and postprocessing: pure numpy, by name, the same code in training, export, server and device.
+
+A step is a function `step(value, context, *, parameters)`; its keyword-only parameters are what a contract may
+set, and a check says what is wrong with them. The tables below are the whole list: a new step is a function and a
+line here.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from edge.contract import Contract, Step
+from edge.errors import ContractError
+from edge.steps import image, scores
+from edge.steps.context import Context
+
+StepFunction = Callable[..., Any]
+Table = Mapping[str, "tuple[StepFunction, Callable[..., str]]"]
+
+
+def _nothing_to_check() -> str:
+    return ""
+
+
+PREPROCESS: Table = {
+    "decode_image": (image.decode_image, image.check_decode_image),
+    "resize": (image.resize, image.check_resize),
+}
+POSTPROCESS: Table = {
+    "softmax": (scores.softmax, _nothing_to_check),
+    "top_k": (scores.top_k, scores.check_top_k),
+}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Steps in order, bound to their parameters; calling it passes a value through all of them."""
+
+    steps: tuple[tuple[StepFunction, Mapping[str, Any]], ...]
+    context: Context
+
+    def __call__(self, value: Any) -> Any:
+        """Pass one sample (no batch axis) through the steps.
+
+        Raises:
+            InputError: A step refuses the value; the message says what it expected.
+        """
+        for function, parameters in self.steps:
+            value = function(value, self.context, **parameters)
+        return value
+
+
+def preprocessing(contract: Contract, assets: Optional[Path] = None) -> Pipeline:
+    """Build the way from what a caller has (bytes, path, array) to one row of the model's input.
+
+    Raises:
+        ContractError: A step or a parameter is unknown or of the wrong kind; the message names it.
+    """
+    return _build(contract, contract.preprocess, PREPROCESS, "preprocess", assets)
+
+
+def postprocessing(contract: Contract, assets: Optional[Path] = None) -> Pipeline:
+    """Build the way from one row of the model's output to a result for people.
+
+    Raises:
+        ContractError: A step or a parameter is unknown or of the wrong kind; the message names it.
+    """
+    return _build(contract, contract.postprocess, POSTPROCESS, "postprocess", assets)
+
+
+def _build(contract: Contract, steps: tuple[Step, ...], table: Table, side: str, assets: Optional[Path]) -> Pipeline:
+    context = Context(labels=contract.labels, temperature=contract.confidence.temperature, assets=assets)
+    bound = []
+    for number, step in enumerate(steps):
+        where = f"{contract.name}: {side}[{number}]"
+        if step.name not in table:
+            raise ContractError(f"{where}: no step is called {step.name!r}; there are {', '.join(sorted(table))}")
+        function, check = table[step.name]
+        _check_names(function, step, where)
+        problem = check(**step.parameters)
+        if problem:
+            raise ContractError(f"{where}: {step.name} {problem}")
+        bound.append((function, step.parameters))
+    return Pipeline(tuple(bound), context)
+
+
+def _check_names(function: StepFunction, step: Step, where: str) -> None:
+    """Hold the names of a step's parameters against the function's keyword-only signature."""
+    known = {name: p for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    unknown = sorted(set(step.parameters) - set(known))
+    if unknown:
+        raise ContractError(f"{where}: {step.name} takes no {unknown[0]!r}; it takes {', '.join(known) or 'nothing'}")
+    missing = [name for name, p in known.items() if p.default is p.empty and name not in step.parameters]
+    if missing:
+        raise ContractError(f"{where}: {step.name} needs {missing[0]!r}")

@@ -1,0 +1,97 @@
+"""What training hands over: a directory with a program, a contract and samples. Nothing of training's code is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge import contract, golden
+from edge.bundle import versions
+from edge.contract import Contract, Tensor
+from edge.errors import BundleError, InputError
+from edge.golden import Golden
+from edge.storage import load_npz, verify
+
+Array = np.ndarray[Any, Any]
+PROGRAMS = ("program.pt2",)
+UNLISTED = frozenset({"training.json", "curves.png", "confusion.png"})
+
+
+@dataclass(frozen=True)
+class Handover:
+    """A verified hand-over.
+
+    `calibration` holds (M, …) inputs that no figure is measured on; `evaluation` the whole (N, …) test split and
+    `target` its (N,) int64 classes; arrays go by tensor name.
+    """
+
+    folder: Path
+    contract: Contract
+    program: Path
+    calibration: Mapping[str, Array]
+    evaluation: Mapping[str, Array]
+    target: Array
+    golden: Golden
+
+
+def open_handover(folder: Path) -> Handover:
+    """Verify and read a hand-over.
+
+    Args:
+        folder: `runs/<name>/<version>`, or the folder above it (then the newest version is taken).
+
+    Raises:
+        BundleError: It is incomplete or altered, or its samples do not fit its contract; the message names the file.
+    """
+    if not (folder / "contract.json").exists():
+        below = versions(folder)
+        if not below:
+            raise BundleError(f"{folder}: no trained model here (no contract.json); train it first: tandem train {folder.name}")
+        folder = below[-1]
+    sums = verify(folder, UNLISTED)
+    promise = contract.load(folder / "contract.json")
+    program = next((name for name in PROGRAMS if name in sums), None)
+    if program is None:
+        raise BundleError(f"{folder}: no program; expected one of {', '.join(PROGRAMS)}")
+    calibration, evaluation = _samples(folder / "calibration.npz"), _samples(folder / "eval.npz")
+    samples = golden.load(folder / "golden.npz", promise)
+    golden.replay_steps(samples, promise, folder / "assets")
+    target = evaluation.get("target")
+    inputs = {t.name: _input(evaluation, t, folder / "eval.npz") for t in promise.main.inputs}
+    if target is None or target.shape != (len(next(iter(inputs.values()))),):
+        raise BundleError(f"{folder / 'eval.npz'}: no 'target' with one class per sample; the gate measures the metric on it")
+    return Handover(
+        folder=folder,
+        contract=promise,
+        program=folder / program,
+        calibration={t.name: _input(calibration, t, folder / "calibration.npz") for t in promise.main.inputs},
+        evaluation=inputs,
+        target=target,
+        golden=samples,
+    )
+
+
+def _samples(path: Path) -> dict[str, Array]:
+    try:
+        return load_npz(path)
+    except InputError as error:
+        raise BundleError(str(error)) from None
+
+
+def _input(arrays: Mapping[str, Array], tensor: Tensor, path: Path) -> Array:
+    """Hold a set of samples against the contract's tensor."""
+    array = arrays.get(f"input/{tensor.name}")
+    if array is None or len(array) == 0:
+        raise BundleError(f"{path}: no samples for input {tensor.name!r}; expected 'input/{tensor.name}' {tensor.dtype} {tensor.shape}")
+    fits = array.ndim == len(tensor.shape) and all(
+        isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, array.shape[1:], strict=True)
+    )
+    if not fits or array.dtype != tensor.dtype:
+        raise BundleError(f"{path}: input {tensor.name!r} is {array.dtype} {array.shape}, expected {tensor.dtype} {tensor.shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise BundleError(f"{path}: input {tensor.name!r} has values that are not finite (NaN or infinity); mend the samples")
+    return array

@@ -1,0 +1,86 @@
+"""PyTorch program to TFLite in float32, batch 1, tensors as the contract's logical ones (uint8 pixels stay uint8)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge import contract
+from edge.contract import Graph
+from edge.errors import ConversionError
+from edge.storage import load_npz
+
+
+def run(program: str, contract_file: str, samples: str, output: str) -> dict[str, Any]:
+    """Convert with litert-torch.
+
+    Args:
+        program: `program.pt2`.
+        contract_file: Its contract.
+        samples: `.npz` with `input/<tensor>` (N, …); one row traces the program.
+        output: The `.tflite` file to write.
+
+    Returns:
+        `inputs` and `outputs` (name, dtype, layout), `operators`.
+    """
+    import litert_torch
+    import torch
+
+    promise = contract.load(Path(contract_file))
+    arrays = load_npz(Path(samples))
+    example = tuple(torch.from_numpy(arrays[f"input/{t.name}"][:1]) for t in promise.main.inputs)
+    litert_torch.convert(torch.export.load(program).module(), example).export(output)
+    return inspect(output, promise.main)
+
+
+def inspect(path: str, graph: Graph) -> dict[str, Any]:
+    """Read a file's physical tensors, in the order of the contract, and its operators.
+
+    Raises:
+        ConversionError: The file has another number of inputs or outputs than the contract.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=path, experimental_op_resolver_type=_reference_resolver())
+    interpreter.allocate_tensors()
+    runner = interpreter.get_signature_runner("serving_default")
+    report: dict[str, Any] = {}
+    for side, details, tensors in (
+        ("inputs", runner.get_input_details(), graph.inputs),
+        ("outputs", runner.get_output_details(), graph.outputs),
+    ):
+        if len(details) != len(tensors):
+            raise ConversionError(f"{path}: {len(details)} {side}, expected {len(tensors)}")
+        ordered = [details[name] for name in sorted(details, key=_number)]
+        report[side] = [_physical(detail, tensor.layout) for detail, tensor in zip(ordered, tensors, strict=True)]
+    report["operators"] = [op["op_name"] for op in interpreter._get_ops_details()]
+    return report
+
+
+def _reference_resolver() -> Any:
+    """Choose the resolver that shows the file's own operators, not those of a delegate."""
+    from ai_edge_litert.interpreter import OpResolverType
+
+    return OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+
+
+def _number(name: str) -> tuple[int, str]:
+    """Order `args_2` before `args_10`."""
+    digits = re.findall(r"\d+", name)
+    return (int(digits[-1]) if digits else 0, name)
+
+
+def _physical(detail: dict[str, Any], layout: str) -> dict[str, Any]:
+    scale, zero_point = detail["quantization"]
+    dtype = np.dtype(detail["dtype"]).name
+    quantized = dtype != "float32" and scale != 0
+    return {
+        "name": detail["name"],
+        "dtype": dtype,
+        "layout": layout,
+        "scale": float(scale) if quantized else None,
+        "zero_point": int(zero_point) if quantized else None,
+    }
