@@ -19,6 +19,7 @@ from edge.schema import encode
 from edge.steps import postprocessing, preprocessing
 from edge.steps.scores import Ranked
 from edge.variants import Variant, choose
+from edge.wire_tensors import check_range
 
 Array = np.ndarray[Any, Any]
 
@@ -131,8 +132,7 @@ class Model:
         """Answer several inputs in one run of the model; see `predict`."""
         if not values:
             return []
-        rows = [self.prepare(value) for value in values]
-        return self.interpret(self.run({name: np.stack([row[name] for row in rows]) for name in rows[0]}))
+        return self.interpret(self.run(self.stack([self.prepare(value) for value in values])))
 
     def prepare(self, value: Any) -> dict[str, Array]:
         """Preprocess one input into one row per tensor, each checked against the contract.
@@ -151,7 +151,23 @@ class Model:
         unknown = sorted(set(rows) - set(names))
         if unknown:
             raise InputError(f"{self.contract.name}: no input is called {unknown[0]!r}; there are {', '.join(names)}")
-        return {tensor.name: self._row(tensor, rows) for tensor in tensors}
+        prepared = {tensor.name: self._row(tensor, rows) for tensor in tensors}
+        self._check_axes(prepared)
+        return prepared
+
+    def stack(self, rows: list[dict[str, Array]]) -> dict[str, Array]:
+        """Put prepared rows together into (N, …) arrays.
+
+        Raises:
+            InputError: They differ in the size of a dynamic axis.
+        """
+        for name in rows[0]:
+            shapes = {row[name].shape for row in rows}
+            if len(shapes) != 1:
+                raise InputError(
+                    f"{self.contract.name}: input {name!r} comes in shapes {sorted(shapes)}, expected one; send them one by one"
+                )
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run logical (N, …) arrays by tensor name, N at least 1; give logical (N, …) arrays by tensor name."""
@@ -172,6 +188,19 @@ class Model:
         """Let the runtime go; its memory is freed with it."""
         del self.runtime
 
+    def _check_axes(self, rows: Mapping[str, Array]) -> None:
+        """Hold axes of one name (`length`) to one size across all inputs."""
+        seen: dict[str, tuple[str, int]] = {}
+        for tensor in self.contract.main.inputs:
+            for axis, size in zip(tensor.row_shape, rows[tensor.name].shape):
+                if not isinstance(axis, str):
+                    continue
+                first, expected = seen.setdefault(axis, (tensor.name, size))
+                if size != expected:
+                    raise InputError(
+                        f"{self.contract.name}: {axis} is {size} in {tensor.name!r} and {expected} in {first!r}, expected one size"
+                    )
+
     def _row(self, tensor: Tensor, rows: Mapping[str, Any]) -> Array:
         if tensor.name not in rows:
             raise InputError(f"{self.contract.name}: input {tensor.name!r} is missing")
@@ -182,4 +211,5 @@ class Model:
                 f"{self.contract.name}: input {tensor.name!r} is {row.dtype} {row.shape}, "
                 f"expected {tensor.dtype} {tensor.row_shape}; see contract.json"
             )
+        check_range(row, tensor, f"{self.contract.name}: input {tensor.name!r}")
         return row

@@ -72,13 +72,13 @@ class Sandbox:
                 child = subprocess.Popen([*command, str(asked)], stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **QUIET})
             except OSError as error:
                 raise SetupError(f"{label}: {command[0]} cannot be started ({error.strerror})") from None
-            try:
-                output, _ = child.communicate(timeout=self.limit_s)
-            except subprocess.TimeoutExpired:
-                raise failure(f"{label}: no answer after {self.limit_s:g} s, stopped; raise --time-limit or see {log}") from None
-            finally:
-                child.kill()
-                child.wait()
+            with child:
+                try:
+                    output, _ = child.communicate(timeout=self.limit_s)
+                except subprocess.TimeoutExpired:
+                    raise failure(f"{label}: no answer after {self.limit_s:g} s, stopped; raise --time-limit or see {log}") from None
+                finally:
+                    child.kill()
         return _report(label, output, child.returncode, log, failure)
 
 

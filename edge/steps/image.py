@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import tokenize
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from edge.steps.context import Context
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 << 20
 FITS = ("stretch", "contain", "cover")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others can start programs or are read by code that few people test
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -117,8 +120,15 @@ def _decoded(content: bytes) -> Pixels:
     if content[:6] == b"\x93NUMPY":
         try:
             return _checked(np.load(io.BytesIO(content), allow_pickle=False))
-        except (ValueError, EOFError, OSError, MemoryError) as error:
+        except (ValueError, EOFError, OSError, MemoryError, OverflowError, SyntaxError, TypeError, tokenize.TokenError) as error:
             raise InputError(f"the .npy file cannot be read ({error}); write it with numpy.save") from None
+    with warnings.catch_warnings():  # a strange tag in a good picture is no reason to refuse it, nor to disturb the caller
+        warnings.simplefilter("ignore")
+        return _checked(_pixels_of(content))
+
+
+def _pixels_of(content: bytes) -> np.ndarray[Any, Any]:
+    """Decode with Pillow: first frame, upright, as grey, RGB or RGBA."""
     try:
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
@@ -126,21 +136,20 @@ def _decoded(content: bytes) -> Pixels:
             "pictures in files need Pillow: install the extra image of tandem-edge, or give a uint8 array or .npy file"
         ) from None
     try:
-        with Image.open(io.BytesIO(content)) as picture:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise TooLargeError(f"the picture has {picture.width}×{picture.height} pixels, expected at most {MAX_PIXELS} in all")
             picture.load()
-            upright = ImageOps.exif_transpose(picture)
+            return _simple(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise UnsupportedMediaError("the bytes are not a picture that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF") from None
     except Image.DecompressionBombError:
         raise TooLargeError(f"the picture has too many pixels, expected at most {MAX_PIXELS}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
         raise InputError(f"the picture is damaged ({error}); send it again") from None
-    return _pixels_of(upright)
 
 
-def _pixels_of(picture: Any) -> Pixels:
+def _simple(picture: Any) -> np.ndarray[Any, Any]:
     """Take a decoded Pillow image apart: 16-bit grey is scaled down, palettes, CMYK and the like become RGB(A)."""
     if picture.mode.startswith("I") or picture.mode == "F":
         values = np.asarray(picture, dtype=np.float64)
@@ -150,7 +159,7 @@ def _pixels_of(picture: Any) -> Pixels:
         transparent = picture.mode in ("LA", "PA", "La") or "transparency" in picture.info
         grey = picture.mode == "1"
         picture = picture.convert("L" if grey else "RGBA" if transparent else "RGB")
-    return _checked(np.asarray(picture))
+    return np.asarray(picture)
 
 
 def _checked(array: np.ndarray[Any, Any]) -> Pixels:

@@ -1,0 +1,130 @@
+"""What each route does: health, metadata, V2 inference, predictions, OpenAPI and metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from anyio import CapacityLimiter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from edge import __version__
+from edge import metric_names as names
+from edge.contract import Tensor
+from edge.protocol import DATATYPES, HEADER_LENGTH
+from serving import bodies, inference, metrics, openapi
+from serving.inference import Answer
+from serving.registry import Entry, Registry
+from serving.responses import json_response
+from serving.settings import Settings
+
+PAGE = Path(__file__).with_name("docs.html")
+_PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+
+
+@dataclass(frozen=True)
+class Api:
+    """The handlers; each takes a request, and answers or raises a `TandemError`."""
+
+    settings: Settings
+    registry: Registry
+    metrics: metrics.Metrics
+    threads: CapacityLimiter
+
+    async def root(self, request: Request) -> Response:
+        """Lead people to the API page."""
+        return RedirectResponse(f"{request.scope.get('root_path', '')}/docs", 307)
+
+    async def server(self, _: Request) -> Response:
+        """Give the server's metadata."""
+        return json_response({"name": "tandem", "version": __version__, "extensions": ["binary_tensor_data"]})
+
+    async def live(self, _: Request) -> Response:
+        """Say that the process answers."""
+        return json_response({"live": True})
+
+    async def ready(self, _: Request) -> Response:
+        """Say whether every model answers, and for each one on what it runs or why it does not."""
+        content: dict[str, Any] = {"ready": self.registry.ready, "models": [_state(entry) for entry in self.registry.entries]}
+        if not self.registry.ready:
+            content.update(error=self.registry.message, reason="not_ready")
+        return json_response(content, 200 if self.registry.ready else 503)
+
+    async def model(self, request: Request) -> Response:
+        """Give a model's metadata in V2's terms."""
+        entry = self._entry(request)
+        model = entry.opened()
+        graph = model.contract.main
+        versions = [other.version for other in self.registry.entries if other.name == entry.name]
+        platform = f"{model.runtime.name}_{model.variant.format}"
+        sides = {"inputs": [_metadata(t) for t in graph.inputs], "outputs": [_metadata(t) for t in graph.outputs]}
+        return json_response({"name": entry.name, "versions": versions, "platform": platform, **sides})
+
+    async def model_ready(self, request: Request) -> Response:
+        """Say whether one model answers."""
+        entry = self._entry(request)
+        entry.opened()
+        return json_response({"name": entry.name, "version": entry.version, "ready": True})
+
+    async def contract(self, request: Request) -> Response:
+        """Give a model's whole contract."""
+        return json_response(self._entry(request).opened().contract.to_json())
+
+    async def infer(self, request: Request) -> Response:
+        """Answer V2 inference."""
+        header_length = request.headers.get(HEADER_LENGTH)
+        accepted = (*bodies.JSON_TYPES, *bodies.BINARY_TYPES)
+        return await self._answer(request, accepted, lambda model, body, most: inference.infer(model, body, header_length, most))
+
+    async def predict(self, request: Request) -> Response:
+        """Answer pictures, rows or mappings with labels."""
+        return await self._answer(request, None, inference.predict)
+
+    async def openapi(self, _: Request) -> Response:
+        """Describe the API, from the contracts of the models that answer."""
+        models = [entry.model for entry in self.registry.entries if entry.model is not None]
+        return json_response(openapi.document(models, self.settings.max_body_bytes))
+
+    async def docs(self, _: Request) -> Response:
+        """Give the API page; it asks this server alone."""
+        headers = {"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
+        return Response(PAGE.read_bytes(), headers=headers, media_type="text/html; charset=utf-8")
+
+    async def exposition(self, _: Request) -> Response:
+        """Give the metrics."""
+        content = await anyio.to_thread.run_sync(self.metrics.exposition)
+        return Response(content, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def _answer(
+        self, request: Request, accepted: tuple[str, ...] | None, work: Callable[[Any, bodies.Body, int], Answer]
+    ) -> Response:
+        start = time.perf_counter()
+        entry = self._entry(request)
+        model = entry.opened()
+        body = await bodies.read(request, self.settings.max_body_bytes)
+        if accepted:
+            bodies.expect_type(body, accepted)
+        answer = await anyio.to_thread.run_sync(work, model, body, self.settings.max_batch, limiter=self.threads)
+        self.metrics.stages(entry.name, entry.version, {**answer.seconds, names.TOTAL: time.perf_counter() - start})
+        return Response(answer.body, headers=dict(answer.headers))
+
+    def _entry(self, request: Request) -> Entry:
+        return self.registry.find(request.path_params["model"], request.path_params.get("version"))
+
+
+def _metadata(tensor: Tensor) -> dict[str, Any]:
+    shape = [axis if isinstance(axis, int) else -1 for axis in tensor.shape]
+    return {"name": tensor.name, "datatype": DATATYPES[tensor.dtype], "shape": shape}
+
+
+def _state(entry: Entry) -> dict[str, Any]:
+    state: dict[str, Any] = {"name": entry.name, "version": entry.version, "ready": entry.model is not None}
+    if entry.model is None:
+        return {**state, "message": entry.message}
+    runtime = entry.model.runtime
+    return {**state, "file": entry.model.variant.file, "runtime": f"{runtime.name} {runtime.version}", "provider": runtime.provider}

@@ -1,0 +1,86 @@
+"""`tandem serve`: start the server on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import socket
+import sys
+from pathlib import Path
+
+from edge.errors import RuntimeMissingError, SetupError
+from serving import telemetry
+from serving.settings import VARIABLES, Settings
+
+HELP = "serve released models over HTTP"
+SERVICE = "serving.service:TandemService"
+NEEDED = ("bentoml", "onnxruntime", "prometheus_client", "PIL", "uvloop", "httptools")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options; each overrides its environment variable."""
+    parser.add_argument("--bundles", help="folder of released models, <name>/<version> below it (TANDEM_BUNDLES, default bundles)")
+    parser.add_argument("--host", help="address to listen on (HOST, default 127.0.0.1: this machine alone)")
+    parser.add_argument("--port", help="port to listen on (PORT, default 3000)")
+    parser.add_argument("--device", help="cpu, cuda (not ready where CUDA does not truly work) or auto (DEVICE, default auto)")
+    parser.add_argument("--models", help="names, or name@version, separated by commas, or all (TANDEM_MODELS, default all)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become the server process; it ends with Ctrl-C or SIGTERM.
+
+    Raises:
+        UsageError: An option or a variable has a value that cannot be used.
+        SetupError: The port is taken, or a folder cannot be written.
+        RuntimeMissingError: The `serve` extra is not installed.
+    """
+    environment = dict(os.environ)
+    for name in ("bundles", "host", "port", "device", "models"):
+        if getattr(args, name) is not None:
+            environment[VARIABLES[name]] = getattr(args, name)
+    settings = Settings.from_environment(environment)
+    environment[VARIABLES["bundles"]] = str(settings.bundles.absolute())
+    _check_extra()
+    _check_port(settings.host, settings.port)
+    environment.update(telemetry.OFF)
+    environment.setdefault("BENTOML_HOME", str(_home(environment, settings.port)))
+    where = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(
+        f"tandem: serving {settings.bundles} on http://{where}:{settings.port} (API page: /docs; Ctrl-C stops it)",
+        file=sys.stderr,
+        flush=True,
+    )
+    command = [sys.executable, "-m", "bentoml", "serve", SERVICE, "--host", settings.host, "--port", str(settings.port)]
+    os.execve(sys.executable, command, environment)  # noqa: S606  # this process becomes the server: signals reach it, none is left over
+
+
+def _check_extra() -> None:
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise RuntimeMissingError(f"serving needs {', '.join(missing)}, not installed here: install tandem[serve]")
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SetupError(
+                f"cannot listen on {host} port {port} ({error.strerror}); stop what uses it, or choose another --port"
+            ) from None
+
+
+def _home(environment: dict[str, str], port: int) -> Path:
+    """Give BentoML a home of this server's own: it empties the metrics of whatever else uses the same one."""
+    cache = environment.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    home = Path(cache) / "tandem" / f"serve-{port}"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(
+            f"{home}: cannot be created ({error.strerror}); set XDG_CACHE_HOME or BENTOML_HOME to a folder that can be written"
+        ) from None
+    return home

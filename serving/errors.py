@@ -1,0 +1,40 @@
+"""What only a server can say no to: the HTTP side of the tree in `edge.errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge.errors import InputError, TandemError
+
+
+class NotReadyError(TandemError):
+    """A model is still loading, or failed to load."""
+
+    http_status = 503
+    reason = "not_ready"
+
+
+class UnknownPathError(InputError):
+    """Nothing is served at that path."""
+
+    http_status = 404
+    reason = "unknown_path"
+
+
+class MethodNotAllowedError(InputError):
+    """The path is served, but not with that HTTP method."""
+
+    http_status = 405
+    reason = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: Sequence[str]) -> None:
+        """Keep the methods that are allowed, for the `Allow` header."""
+        super().__init__(message)
+        self.allowed = ", ".join(allowed)
+
+
+class DisconnectedError(InputError):
+    """The caller went away before the whole body came; nobody reads the answer."""
+
+    http_status = 499
+    reason = "disconnected"

@@ -1,0 +1,146 @@
+"""From the body of `POST /predict/{model}` to values that the model's preprocessing takes: pictures, rows of numbers, or mappings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.contract import Contract, Tensor
+from edge.errors import InputError, UnsupportedMediaError
+from edge.json_tensors import parse, shown, to_array
+from edge.wire_tensors import check_range
+from serving.bodies import BINARY_TYPES, FORM_TYPE, JSON_TYPES, Body, form_fields
+
+PICTURE_FIELDS = ("image", "file")
+_PICTURE_RANKS = (2, 3)
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+
+
+def takes_pictures(contract: Contract) -> bool:
+    """Tell whether a model's preprocessing begins with an encoded picture."""
+    return bool(contract.preprocess) and contract.preprocess[0].name == "decode_image"
+
+
+def accepted_types(contract: Contract) -> tuple[str, ...]:
+    """List the content types that a model takes on its predict route."""
+    return (*JSON_TYPES, FORM_TYPE, "image/*", *BINARY_TYPES) if takes_pictures(contract) else JSON_TYPES
+
+
+def values(body: Body, contract: Contract, max_batch: int) -> list[Any]:
+    """Read the inputs of a predict request, one or many.
+
+    Returns:
+        Encoded pictures (bytes), arrays, or mappings of tensor name to row; never text that could be taken for a path.
+
+    Raises:
+        InputError: What is wrong, and what was expected.
+        UnsupportedMediaError: The content type is not taken.
+    """
+    found = _values(body, contract)
+    if not found:
+        raise InputError("there is no input, expected one or more")
+    if len(found) > max_batch:
+        raise InputError(f"{len(found)} inputs came, expected at most {max_batch}; send several requests")
+    return found
+
+
+def _values(body: Body, contract: Contract) -> list[Any]:
+    kind = body.media_type
+    if kind in ("", *JSON_TYPES):
+        return _from_document(parse(body.content), contract)
+    if not takes_pictures(contract):
+        raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected {', '.join(accepted_types(contract))}")
+    if kind == FORM_TYPE:
+        return _from_form(body)
+    if kind.startswith("image/") or kind in BINARY_TYPES:
+        return [_picture(body.content)]
+    raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected one of {', '.join(accepted_types(contract))}")
+
+
+def _from_form(body: Body) -> list[bytes]:
+    fields = form_fields(body)
+    for name, _ in fields:
+        if name not in PICTURE_FIELDS:
+            raise InputError(
+                f"the form has a field {shown(name)}, expected {' or '.join(map(repr, PICTURE_FIELDS))}, once or several times"
+            )
+    return [_picture(content) for _, content in fields]
+
+
+def _picture(content: bytes) -> bytes:
+    """Let only the common formats through to the decoder, which knows many more, some of them dangerous (EPS runs programs)."""
+    is_webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
+    if content and not is_webp and not content.startswith(_SIGNATURES):
+        raise UnsupportedMediaError("the bytes are not a picture of a kind that is taken, expected PNG, JPEG, WebP, GIF, BMP or TIFF")
+    return content
+
+
+def _from_document(document: Any, contract: Contract) -> list[Any]:
+    if not isinstance(document, dict) or len(document) != 1 or not document.keys() <= {"inputs", "instances"}:
+        came = shown(sorted(document)) if isinstance(document, dict) else shown(document)
+        raise InputError(f'the body is {came}, expected an object with "inputs" (one or a batch) or "instances" (a list), and nothing else')
+    [(key, data)] = document.items()
+    if key == "instances":
+        if not isinstance(data, list):
+            raise InputError(f"instances is {shown(data)}, expected a list of inputs")
+        return [_value(item, contract, f"instances[{i}]") for i, item in enumerate(data)]
+    if isinstance(data, dict):
+        return [_mapping(data, contract, "inputs")]
+    dtype, ranks, _ = _expected(contract)
+    array = to_array(data, dtype, "inputs", max(ranks) + 1)
+    if array.ndim not in (*ranks, max(ranks) + 1):
+        raise InputError(f"inputs is nested as {list(array.shape)}, expected {_wording(contract)}, or a list of such")
+    many = array.ndim == max(ranks) + 1
+    return [_checked(row, contract, "inputs") for row in (array if many else [array])]
+
+
+def _value(data: Any, contract: Contract, where: str) -> Any:
+    """Read one input."""
+    if isinstance(data, dict):
+        return _mapping(data, contract, where)
+    dtype, ranks, _ = _expected(contract)
+    array = _row(data, dtype, max(ranks), where)
+    if array.ndim not in ranks:
+        raise InputError(f"{where} is nested as {list(array.shape)}, expected {_wording(contract)}")
+    return _checked(array, contract, where)
+
+
+def _mapping(data: dict[str, Any], contract: Contract, where: str) -> dict[str, Any]:
+    """Read one row for each tensor, as it stands behind preprocessing."""
+    tensors = {tensor.name: tensor for tensor in contract.main.inputs}
+    rows = {}
+    for name, item in data.items():
+        if name not in tensors:
+            raise InputError(f"{where} has {shown(name)}, expected {', '.join(tensors)}")
+        label = f"{where}.{name}"
+        rows[name] = _row(item, tensors[name].dtype, len(tensors[name].row_shape), label)
+        check_range(rows[name], tensors[name], label)
+    return rows
+
+
+def _row(data: Any, dtype: str, rank: int, where: str) -> Any:
+    """Read nested lists of a rank, or, where a sample has no axes, one number."""
+    return to_array(data, dtype, where, rank) if rank else to_array([data], dtype, where, 1)[0]
+
+
+def _checked(array: Any, contract: Contract, where: str) -> Any:
+    tensor = _expected(contract)[2]
+    if tensor is not None:
+        check_range(array, tensor, where)
+    return array
+
+
+def _expected(contract: Contract) -> tuple[str, tuple[int, ...], Tensor | None]:
+    """Give dtype and ranks of one input as nested lists, and the tensor that it is, where no step changes it first."""
+    if takes_pictures(contract):
+        return "uint8", _PICTURE_RANKS, None
+    tensors = contract.main.inputs
+    if contract.preprocess or len(tensors) != 1:
+        wanted = ", ".join(tensor.name for tensor in tensors)
+        raise InputError(f"{contract.name} takes no plain lists; send an object with one row for each of {wanted}, or use /v2/…/infer")
+    return tensors[0].dtype, (len(tensors[0].row_shape),), tensors[0]
+
+
+def _wording(contract: Contract) -> str:
+    if takes_pictures(contract):
+        return "a picture [height][width] or [height][width][channels]"
+    return f"a row shaped {list(contract.main.inputs[0].row_shape)}"

@@ -1,0 +1,67 @@
+"""Counters and histograms of the shared vocabulary, in the form that Prometheus reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from edge import metric_names as names
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class Metrics:
+    """The metrics of one application.
+
+    Where BentoML has set a directory for several worker processes, values live in its files and `exposition` adds them up.
+    """
+
+    def __init__(self) -> None:
+        """Register every metric in a registry of this application's own."""
+        self._registry = CollectorRegistry()
+        self._requests = Counter(*_named(names.REQUESTS), registry=self._registry)
+        self._errors = Counter(*_named(names.ERRORS), registry=self._registry)
+        self._stages = Histogram(*_named(names.STAGE_SECONDS), buckets=names.BUCKETS, registry=self._registry)
+        self._ready = Gauge(*_named(names.MODEL_READY), registry=self._registry, multiprocess_mode="livemin")
+        self._info = Gauge(*_named(names.MODEL_INFO), registry=self._registry, multiprocess_mode="livemax")
+
+    def request(self, model: str, version: str, route: str, code: int) -> None:
+        """Count an answered request."""
+        self._requests.labels(model, version, route, str(code)).inc()
+
+    def error(self, model: str, version: str, route: str, reason: str) -> None:
+        """Count a refused or failed request."""
+        self._errors.labels(model, version, route, names.reason_label(reason)).inc()
+
+    def stages(self, model: str, version: str, seconds: Mapping[str, float]) -> None:
+        """Record how long each stage of a request took."""
+        for stage, value in seconds.items():
+            self._stages.labels(model, version, stage).observe(value)
+
+    def ready(self, model: str, version: str, is_ready: bool) -> None:
+        """Say whether a model answers."""
+        self._ready.labels(model, version).set(int(is_ready))
+
+    def provider(self, model: str, version: str, runtime: str, provider: str, file: str) -> None:
+        """Say what a model truly runs on."""
+        self._info.labels(model, version, runtime, provider, file).set(1)
+
+    def exposition(self) -> bytes:
+        """Give everything in the Prometheus text format, over all workers."""
+        if not os.environ.get(_DIRECTORY):
+            return generate_latest(self._registry)
+        everything = CollectorRegistry()
+        multiprocess.MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
+        return generate_latest(everything)
+
+    def close(self) -> None:
+        """Take this process's gauges out of the sum; counters stay."""
+        if os.environ.get(_DIRECTORY):
+            multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+
+def _named(name: str) -> tuple[str, str, tuple[str, ...]]:
+    return name, names.HELP[name], names.LABELS[name]

@@ -1,0 +1,205 @@
+"""OpenAPI 3.1, generated from the contracts of the models that answer. Every example in it can be sent as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from edge import __version__
+from edge.contract import Contract, Tensor
+from edge.model import Model
+from edge.protocol import DATATYPES, HEADER_LENGTH
+from serving.inputs import takes_pictures
+
+JSON, BINARY = "application/json", "application/octet-stream"
+MAX_EXAMPLE_VALUES = 4096
+_NUMBERS = {"uint8": "integer", "int8": "integer", "int32": "integer", "int64": "integer", "float32": "number", "bool": "boolean"}
+_REFUSALS = {
+    "400": "The request does not fit; `error` says what came and what was expected.",
+    "404": "No such model, version or path.",
+    "405": "The path does not take that method.",
+    "413": "The body is larger than the limit.",
+    "415": "The content type is not taken.",
+    "503": "The model is not ready; `error` says why.",
+}
+
+
+def document(models: Sequence[Model], max_body_bytes: int) -> dict[str, Any]:
+    """Describe the whole API.
+
+    Args:
+        models: Those that answer; each has its own paths, with its own tensors, labels and examples.
+        max_body_bytes: The body limit, for the description.
+    """
+    paths: dict[str, Any] = _server_paths()
+    for model in models:
+        paths.update(_model_paths(model))
+    about = f"Tandem serves released models. Bodies may have {max_body_bytes} bytes. Refusals are JSON with error, reason and request_id."
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Tandem", "version": __version__, "description": about},
+        "paths": paths,
+        "components": {"schemas": _schemas()},
+    }
+
+
+def _server_paths() -> dict[str, Any]:
+    ready = _get("server", "ready", "Readiness of the server and of each model", {"type": "object"})
+    ready["get"]["responses"]["503"] = {"description": "Some model is not ready.", **_json({"type": "object"})}
+    metrics = _get("server", "metrics", "Metrics for Prometheus", {"type": "string"})
+    metrics["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "/v2": _get("server", "server", "Metadata of the server", {"type": "object"}),
+        "/v2/health/live": _get("server", "live", "Liveness", {"type": "object"}),
+        "/v2/health/ready": ready,
+        "/metrics": metrics,
+    }
+
+
+def _model_paths(model: Model) -> dict[str, Any]:
+    contract = model.contract
+    name, version = contract.name, contract.version
+    paths: dict[str, Any] = {
+        f"/predict/{name}": _post(name, f"predict_{name}", contract.description or contract.task, _predict_body(model), "Predictions")
+    }
+    for base, key in ((f"/v2/models/{name}", name), (f"/v2/models/{name}/versions/{version}", f"{name}_{version}")):
+        paths[base] = _get(name, f"metadata_{key}", "Metadata: inputs, outputs, versions", {"type": "object"})
+        paths[f"{base}/ready"] = _get(name, f"ready_{key}", "Readiness of the model", {"type": "object"})
+        paths[f"{base}/contract"] = _get(name, f"contract_{key}", "The whole contract", {"type": "object"})
+        paths[f"{base}/infer"] = _post(name, f"infer_{key}", "V2 inference on tensors, without steps", _infer_body(model), "InferResponse")
+        paths[f"{base}/infer"]["post"]["parameters"] = [_header_length()]
+        paths[f"{base}/infer"]["post"]["responses"]["200"]["content"][BINARY] = {}
+    return paths
+
+
+def _infer_body(model: Model) -> dict[str, Any]:
+    graph = model.contract.main
+    schema = {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "id": {"type": "string"},
+            "parameters": {"type": "object", "properties": {"binary_data_output": {"type": "boolean"}}},
+            "inputs": {"type": "array", "items": {"oneOf": [_tensor_schema(t) for t in graph.inputs]}, "minItems": len(graph.inputs)},
+            "outputs": {"type": "array", "items": {"type": "object", "properties": {"name": {"enum": [t.name for t in graph.outputs]}}}},
+        },
+    }
+    content: dict[str, Any] = {"schema": schema}
+    inputs = {name: array[:1] for name, array in model.bundle.golden.inputs.items()}
+    if sum(array.size for array in inputs.values()) <= MAX_EXAMPLE_VALUES:
+        entries = [
+            {"name": name, "shape": list(array.shape), "datatype": DATATYPES[array.dtype.name], "data": array.ravel().tolist()}
+            for name, array in inputs.items()
+        ]
+        content["examples"] = {"golden sample": {"value": {"id": "example", "inputs": entries}}}
+    return {JSON: content, BINARY: {}}
+
+
+def _predict_body(model: Model) -> dict[str, Any]:
+    contract = model.contract
+    if takes_pictures(contract):
+        return _picture_body(contract)
+    rows = {name: array[0] for name, array in model.bundle.golden.inputs.items()}
+    content: dict[str, Any] = {"schema": _inputs_schema({"type": "object"} if len(rows) > 1 else {"type": "array"})}
+    if contract.preprocess == () and sum(np.size(row) for row in rows.values()) <= MAX_EXAMPLE_VALUES:
+        content["examples"] = {"golden sample": {"value": {"instances": [{name: row.tolist() for name, row in rows.items()}]}}}
+    return {JSON: content}
+
+
+def _picture_body(contract: Contract) -> dict[str, Any]:
+    pixels = {"type": "array", "description": "[height][width], or [height][width][channels], of 0 to 255"}
+    picture = {"type": "string", "contentMediaType": "image/*"}
+    form = {"type": "object", "properties": {"image": {"type": "array", "items": picture, "description": "one picture or several"}}}
+    checks = [[255 * ((row // 2 + column // 2) % 2) for column in range(8)] for row in range(8)]
+    examples = {
+        "one small picture": {"value": {"inputs": checks}},
+        "two pictures": {"value": {"instances": [checks, [row[::-1] for row in checks]]}},
+    }
+    return {
+        JSON: {"schema": _inputs_schema(pixels), "examples": examples},
+        "multipart/form-data": {"schema": form},
+        "image/*": {"schema": {"description": f"an encoded picture, for {contract.name}"}},
+        BINARY: {"schema": {"description": "an encoded picture"}},
+    }
+
+
+def _inputs_schema(item: dict[str, Any]) -> dict[str, Any]:
+    one = {"type": "object", "required": ["inputs"], "properties": {"inputs": item}, "additionalProperties": False}
+    instances = {"type": "array", "items": item, "minItems": 1}
+    many = {"type": "object", "required": ["instances"], "properties": {"instances": instances}, "additionalProperties": False}
+    return {"oneOf": [one, many]}
+
+
+def _tensor_schema(tensor: Tensor) -> dict[str, Any]:
+    shape = [{"const": axis} if isinstance(axis, int) else {"type": "integer", "minimum": 1} for axis in tensor.shape]
+    value: dict[str, Any] = {"type": _NUMBERS[tensor.dtype]}
+    if tensor.range is not None:
+        value.update(minimum=tensor.range[0], maximum=tensor.range[1])
+    return {
+        "type": "object",
+        "description": tensor.meaning or tensor.name,
+        "required": ["name", "shape", "datatype"],
+        "properties": {
+            "name": {"const": tensor.name},
+            "datatype": {"const": DATATYPES[tensor.dtype]},
+            "shape": {"type": "array", "prefixItems": shape, "minItems": len(shape), "maxItems": len(shape)},
+            "parameters": {"type": "object", "properties": {"binary_data_size": {"type": "integer", "minimum": 0}}},
+            "data": {"type": "array", "items": {"anyOf": [value, {"type": "array"}]}, "description": "flat, or nested as the shape"},
+        },
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    text, number, whole = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+    ranked = {"type": "object", "properties": {"label": text, "index": whole, "score": number}}
+    prediction = {
+        "type": "object",
+        "properties": {"label": text, "score": number, "ranking": {"type": "array", "items": ranked}, "result": {}},
+    }
+    sizes = {"type": "array", "items": whole}
+    output = {
+        "type": "object",
+        "properties": {"name": text, "datatype": text, "shape": sizes, "data": {"type": "array"}, "parameters": {"type": "object"}},
+    }
+    outputs = {"type": "array", "items": output}
+    predictions = {"type": "array", "items": prediction}
+    return {
+        "Error": _record({"error": text, "reason": text, "request_id": text}),
+        "Predictions": _record({"model": text, "version": text, "predictions": predictions}),
+        "InferResponse": {
+            **_record({"model_name": text, "model_version": text, "outputs": outputs}),
+            "description": "repeats `id` where one came",
+        },
+    }
+
+
+def _record(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _get(tag: str, operation: str, summary: str, schema: dict[str, Any]) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": "The answer.", **_json(schema)}}
+    if tag != "server":
+        responses.update(_refusals("404", "503"))
+    return {"get": {"tags": [tag], "operationId": operation, "summary": summary, "responses": responses}}
+
+
+def _post(tag: str, operation: str, summary: str, content: dict[str, Any], answer: str) -> dict[str, Any]:
+    responses = {"200": {"description": "The answer.", **_json({"$ref": f"#/components/schemas/{answer}"})}, **_refusals(*_REFUSALS)}
+    body = {"required": True, "content": content}
+    return {"post": {"tags": [tag], "operationId": operation, "summary": summary, "requestBody": body, "responses": responses}}
+
+
+def _refusals(*codes: str) -> dict[str, Any]:
+    return {code: {"description": _REFUSALS[code], **_json({"$ref": "#/components/schemas/Error"})} for code in codes}
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {JSON: {"schema": schema}}}
+
+
+def _header_length() -> dict[str, Any]:
+    text = "Length of the JSON part in bytes, where binary tensors follow it."
+    return {"name": HEADER_LENGTH, "in": "header", "required": False, "description": text, "schema": {"type": "integer", "minimum": 1}}

@@ -1,0 +1,133 @@
+"""The models that are served: found below a directory, loaded one by one, each ready or saying why not."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.bundle import versions
+from edge.errors import BundleError, ProviderError, TandemError, UnknownModelError
+from edge.model import Model
+from serving.errors import NotReadyError
+from serving.metrics import Metrics
+from serving.settings import Settings
+
+logger = logging.getLogger("bentoml.tandem")  # below BentoML's own, so that its handler writes our lines too
+LOADING = "still loading; its golden inputs are replayed first, ask again in a moment"
+
+
+@dataclass
+class Entry:
+    """One version of one model: loading, ready (`model` is set) or failed (`message` says why)."""
+
+    name: str
+    version: str
+    path: Path | None
+    model: Model | None = None
+    message: str = LOADING
+
+    def opened(self) -> Model:
+        """Give the loaded model.
+
+        Raises:
+            NotReadyError: It is loading, or failed to load; the message says why.
+        """
+        if self.model is None:
+            raise NotReadyError(f"{self.name} {self.version} is not ready: {self.message}")
+        return self.model
+
+
+class Registry:
+    """Every model that was asked for, in whatever state it is; a model that fails does not keep others from being served."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Look for the models; none is loaded yet."""
+        self._settings, self._metrics = settings, metrics
+        self.entries = _wanted(settings)
+        for entry in self.entries:
+            metrics.ready(entry.name, entry.version, False)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are models and all of them answer."""
+        return bool(self.entries) and all(entry.model for entry in self.entries)
+
+    @property
+    def message(self) -> str:
+        """What stands in the way of readiness, empty where nothing does."""
+        if not self.entries:
+            return f"no model was found below {self._settings.bundles.absolute()}; export one, or set TANDEM_BUNDLES"
+        return "; ".join(f"{entry.name} {entry.version}: {entry.message}" for entry in self.entries if entry.model is None)
+
+    def load(self) -> None:
+        """Load every model, one after the other; takes as long as reading files and replaying golden inputs takes."""
+        for entry in self.entries:
+            if entry.model is None and entry.path is not None:
+                self._load(entry, entry.path)
+
+    def close(self) -> None:
+        """Let every model go."""
+        for entry in self.entries:
+            entry.model, entry.message = None, "the server is stopping"
+
+    def find(self, name: str, version: str | None = None) -> Entry:
+        """Give a model by name, the newest of its versions that are served, or by version.
+
+        Raises:
+            UnknownModelError: It is not served; the message lists what is.
+        """
+        named = [entry for entry in self.entries if entry.name == name]
+        found = [entry for entry in named if version in (None, entry.version)]
+        if found:
+            return found[-1]
+        if named:
+            listed = ", ".join(entry.version for entry in named)
+            raise UnknownModelError(f"{name} is not served in version {version!r}; there are {listed}")
+        listed = ", ".join(sorted({entry.name for entry in self.entries})) or "none"
+        raise UnknownModelError(f"no model is called {name!r}; the models are {listed}")
+
+    def _load(self, entry: Entry, path: Path) -> None:
+        try:
+            entry.model = self._open(entry, path)
+        except TandemError as error:
+            entry.message = str(error)
+            logger.error("%s %s is not ready: %s", entry.name, entry.version, error)
+        except Exception as error:  # whatever is wrong with one bundle, the other models are served
+            entry.message = f"could not be loaded ({type(error).__name__}); the server's log has the details"
+            logger.exception("%s %s could not be loaded", entry.name, entry.version)
+        else:
+            runtime, file = entry.model.runtime, entry.model.variant.file
+            self._metrics.ready(entry.name, entry.version, True)
+            self._metrics.provider(entry.name, entry.version, runtime.name, runtime.provider, file)
+            logger.info(
+                "%s %s is ready: %s on %s %s (%s)", entry.name, entry.version, file, runtime.name, runtime.version, runtime.provider
+            )
+
+    def _open(self, entry: Entry, path: Path) -> Model:
+        device = self._settings.device
+        model = Model.open(path, target="server", device=device, threads=self._settings.threads)
+        if device == "cuda" and "CUDA" not in model.runtime.provider:
+            raise ProviderError(
+                f"DEVICE=cuda was asked for, but {model.variant.file} runs on {model.runtime.provider}; set DEVICE=cpu or auto"
+            )
+        if (model.contract.name, model.contract.version) != (entry.name, entry.version):
+            raise BundleError(f"{path}: the contract says {model.contract.name} {model.contract.version}; move it to <name>/<version>")
+        return model
+
+
+def _wanted(settings: Settings) -> list[Entry]:
+    """Find what was asked for, the oldest version first; what is missing becomes an entry that says so."""
+    root = settings.bundles.absolute()
+    present = sorted(path.name for path in root.iterdir() if not path.name.startswith(".") and versions(path)) if root.is_dir() else []
+    entries = {}
+    for wanted in settings.models or present:
+        name, _, version = wanted.partition("@")
+        below = versions(root / name)
+        paths = [path for path in below if path.name == version] if version else below[-1:]
+        place = root / name / version
+        entry = Entry(name, version or "none", None, message=f"{place} holds no bundle; export it there, or mend TANDEM_MODELS")
+        if paths:
+            entry = Entry(name, paths[0].name, paths[0])
+        entries[entry.name, entry.version] = entry
+    return sorted(entries.values(), key=lambda entry: (entry.name, [int(part) for part in entry.version.split(".") if part.isdigit()]))

@@ -1,0 +1,101 @@
+"""What the server may be told, read from the environment once and checked when made."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from edge.errors import UsageError
+
+VARIABLES: Mapping[str, str] = {
+    "bundles": "TANDEM_BUNDLES",
+    "device": "DEVICE",
+    "models": "TANDEM_MODELS",
+    "threads": "TANDEM_THREADS",
+    "host": "HOST",
+    "port": "PORT",
+    "max_body_bytes": "TANDEM_MAX_BODY_BYTES",
+    "max_batch": "TANDEM_MAX_BATCH",
+    "log_requests": "TANDEM_LOG_REQUESTS",
+}
+_DEVICES = ("cpu", "cuda", "auto")
+_MODEL = re.compile(r"[a-z][a-z0-9_]*(@\d+\.\d+\.\d+)?")
+_LIMITS = {"threads": (1, 256), "port": (1, 65535), "max_body_bytes": (1024, 1 << 30), "max_batch": (1, 1 << 16)}
+_SWITCH = {"0": False, "false": False, "1": True, "true": True}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve.
+
+    `models` holds names (the newest version) and `name@1.0.0` (that version); empty means every model that is found.
+    `threads` are processor threads for one inference. `max_batch` bounds the samples of one request.
+    """
+
+    bundles: Path = Path("bundles")
+    device: str = "auto"
+    models: tuple[str, ...] = ()
+    threads: int = 1
+    host: str = "127.0.0.1"
+    port: int = 3000
+    max_body_bytes: int = 16 << 20
+    max_batch: int = 256
+    log_requests: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that the server could not use, by the name of their variable."""
+        if self.device not in _DEVICES:
+            _refuse("device", self.device, f"one of {', '.join(_DEVICES)}")
+        for model in self.models:
+            if not _MODEL.fullmatch(model):
+                _refuse("models", model, "names such as mnist_cnn or mnist_cnn@1.0.0, separated by commas, or all")
+        for name, (low, high) in _LIMITS.items():
+            if not low <= getattr(self, name) <= high:
+                _refuse(name, getattr(self, name), f"a whole number from {low} to {high}")
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            _refuse("host", self.host, "an IP address such as 127.0.0.1, or 0.0.0.0 for every interface")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the variables; an empty one counts as not set.
+
+        Raises:
+            UsageError: A value cannot be used; the message names the variable.
+        """
+        given = {name: environment[variable].strip() for name, variable in VARIABLES.items() if environment.get(variable, "").strip()}
+        values: dict[str, object] = {name: given[name] for name in ("device", "host") if name in given}
+        if "bundles" in given:
+            values["bundles"] = Path(given["bundles"])
+        if values.get("host") == "localhost":
+            values["host"] = "127.0.0.1"
+        if "models" in given and given["models"] != "all":
+            values["models"] = tuple(part.strip() for part in given["models"].split(","))
+        for name in _LIMITS:
+            if name in given:
+                values[name] = _whole(name, given[name])
+        if "log_requests" in given:
+            values["log_requests"] = _switch(given["log_requests"])
+        return cls(**values)  # type: ignore[arg-type]  # each value was made of its field's type above
+
+
+def _whole(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        _refuse(name, text, f"a whole number from {_LIMITS[name][0]} to {_LIMITS[name][1]}")
+    return int(text)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in _SWITCH:
+        _refuse("log_requests", text, "0 or 1")
+    return _SWITCH[text.lower()]
+
+
+def _refuse(name: str, came: object, expected: str) -> NoReturn:
+    raise UsageError(f"{VARIABLES[name]} is {str(came)!r}, expected {expected}")

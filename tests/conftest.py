@@ -1,0 +1,80 @@
+"""What every test can rely on: a quiet environment, seeds, the repository root and the built edge wheel."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Before anything under test is imported: no display, no telemetry, no colours in messages that tests read.
+os.environ.update(
+    {"BENTOML_DO_NOT_TRACK": "True", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg", "NO_COLOR": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+)
+
+# The examples are the same on every run and no test fails because the machine was busy; `make ci-full` sets HYPOTHESIS_PROFILE=thorough.
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50, print_blob=True)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def edge_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of tandem-edge, built from the working tree."""
+    return build_wheel(REPOSITORY / "edge", tmp_path_factory.mktemp("edge_wheel"))
+
+
+@pytest.fixture(scope="session")
+def tandem_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of tandem (training, export, serving), built from the working tree."""
+    return build_wheel(REPOSITORY, tmp_path_factory.mktemp("tandem_wheel"))
+
+
+def build_wheel(project: Path, folder: Path) -> Path:
+    """Build a project's wheel without a network, from a copy, so that the tree stays clean and leftovers in it are not packed.
+
+    Args:
+        project: The folder with the project's pyproject.toml.
+        folder: An empty folder for the copy and the wheel.
+
+    Returns:
+        The wheel's path.
+    """
+    ignore = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "bundles", "dist", "runs", "tests")
+    copy = shutil.copytree(project, folder / "project", ignore=ignore)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(folder), str(copy)]
+    built = subprocess.run(command, capture_output=True, text=True)
+    if built.returncode:
+        pytest.fail(f"{project.name}: no wheel was built\n{built.stdout}{built.stderr}")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def handover() -> Path:
+    """The hand-over of `mnist_cnn`, trained for real on the MNIST that can be had; unchanged content is not trained again."""
+    _tandem("train", "mnist_cnn")
+    return REPOSITORY / "runs" / "mnist_cnn" / "1.0.0"
+
+
+@pytest.fixture(scope="session")
+def bundle(handover: Path) -> Path:
+    """The released bundle of `mnist_cnn`; unchanged content is not exported again."""
+    _tandem("export", "mnist_cnn")
+    return REPOSITORY / "bundles" / "mnist_cnn" / "1.0.0"
+
+
+def _tandem(*words: str) -> None:
+    """Run a stage as a person would, from the repository's root."""
+    done = subprocess.run([sys.executable, "-m", "edge", *words], cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
