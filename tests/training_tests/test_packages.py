@@ -1,0 +1,263 @@
+"""Fetching: pinned, verified before it is kept, once, whole, and in words where it cannot be done."""
+
+import hashlib
+import io
+import sys
+import tarfile
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from edge.errors import InputError, SetupError
+from training.data import packages
+from training.data.packages import Package
+
+CONTENT = b"digits " * 1000
+
+
+def npm_file(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        link = tarfile.TarInfo("package/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return buffer.getvalue()
+
+
+def wheel_file(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+class Registry:
+    """Fake `npm` and `python -m pip` on this machine, which count their calls and hand out what lies in a folder."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._shelf, self._calls = folder / "shelf", folder / "calls"
+        programs = folder / "programs"
+        for path in (self._shelf, programs):
+            path.mkdir(parents=True)
+        script = f'#!/bin/sh\necho "$@" >> "{self._calls}"\n[ -e "{folder}/slow" ] && sleep 0.3\n'
+        script += f'if [ -e "{folder}/offline" ]; then cat "{folder}/offline"; exit 1; fi\ncp "{self._shelf}"/* .\n'
+        for name in ("npm", "python"):
+            (programs / name).write_text(script)
+            (programs / name).chmod(0o755)
+        self._folder = folder
+        monkeypatch.setenv("TANDEM_CACHE", str(folder / "cache"))
+        monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+        monkeypatch.setattr(sys, "executable", str(programs / "python"))
+        monkeypatch.setattr("tempfile.tempdir", str(folder / "temporary"))
+        (folder / "temporary").mkdir()
+
+    def offer(self, content: bytes) -> None:
+        (self._shelf / "package.bin").write_bytes(content)
+
+    def go_offline(self, words: str) -> None:
+        (self._folder / "offline").write_text(words)
+
+    def slow(self) -> None:
+        (self._folder / "slow").touch()
+
+    @property
+    def calls(self) -> list[str]:
+        return self._calls.read_text().splitlines() if self._calls.exists() else []
+
+    def left_over(self) -> list[Path]:
+        """Files anywhere in the cache or in the temporary folder."""
+        places = (self._folder / "cache", self._folder / "temporary")
+        return [path for place in places if place.exists() for path in place.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    return Registry(tmp_path, monkeypatch)
+
+
+def pinned(registry_name: str, content: bytes) -> Package:
+    return Package(registry_name, "some-data", "1.2.3", hashlib.sha256(content).hexdigest())
+
+
+FILES = [
+    pytest.param("npm", npm_file({"package/a": CONTENT}), "pack some-data@1.2.3", id="npm"),
+    pytest.param("PyPI", wheel_file({"package/a": CONTENT}), "-m pip download", id="PyPI"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "words"), FILES)
+def test_a_package_is_fetched_once_and_then_read_from_the_cache(registry: Registry, name: str, content: bytes, words: str) -> None:
+    registry.offer(content)
+    package = pinned(name, content)
+    first = packages.fetch(package)
+    assert len(registry.calls) == 1
+    assert words in registry.calls[0]
+    registry.go_offline("no network")
+    assert packages.fetch(package) == first
+    assert len(registry.calls) == 1, "the second run must not touch the network"
+    assert packages.read_members(first, ["package/a"]) == {"package/a": CONTENT}
+    assert registry.left_over() == [first]
+
+
+@pytest.mark.parametrize(("name", "content", "words"), FILES)
+def test_a_wrong_hash_leaves_nothing_behind(registry: Registry, name: str, content: bytes, words: str) -> None:
+    registry.offer(content + b"!")
+    with pytest.raises(InputError, match=r"some-data.*SHA-256 is .*expected .*Nothing was kept"):
+        packages.fetch(pinned(name, content))
+    assert registry.left_over() == []
+    assert packages.cached(pinned(name, content)) is None
+
+
+def test_a_damaged_cache_file_is_fetched_again(registry: Registry) -> None:
+    content = npm_file({"package/a": CONTENT})
+    registry.offer(content)
+    path = packages.fetch(pinned("npm", content))
+    path.write_bytes(content[:-1])
+    assert packages.fetch(pinned("npm", content)).read_bytes() == content
+    assert len(registry.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        pytest.param(
+            "npm",
+            "npm error code ENOTFOUND\nnpm error request to X failed, reason: getaddrinfo ENOTFOUND",
+            "getaddrinfo",
+            id="npm, no network",
+        ),
+        pytest.param("npm", "npm error code E404\nnpm error 404 Not Found", "404 Not Found", id="npm, no such version"),
+        pytest.param(
+            "PyPI", "WARNING: Retrying after [Errno -2] Name or service\nERROR: No matching", "Name or service", id="pip, no network"
+        ),
+        pytest.param("PyPI", "No module named pip", "No module named pip", id="no pip"),
+        pytest.param("PyPI", "", "no message", id="a silent failure"),
+    ],
+)
+def test_offline_is_told_in_words_with_the_remedy(registry: Registry, name: str, words: str, told: str) -> None:
+    registry.go_offline(words)
+    with pytest.raises(SetupError) as caught:
+        packages.fetch(pinned(name, CONTENT))
+    message = str(caught.value)
+    assert told in message
+    assert "connect to the network once, or put the file at" in message
+    assert registry.left_over() == []
+
+
+def test_a_file_put_into_the_cache_by_hand_serves(registry: Registry) -> None:
+    content = npm_file({"package/a": CONTENT})
+    package = pinned("npm", content)
+    registry.go_offline("no network")
+    with pytest.raises(SetupError) as caught:
+        packages.fetch(package)
+    place = Path(str(caught.value).split("put the file at ")[1])
+    place.parent.mkdir(parents=True)
+    place.write_bytes(content)
+    assert packages.fetch(package) == place
+
+
+def test_npm_that_is_not_there_is_told(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert not packages.can_fetch(pinned("npm", CONTENT))
+    with pytest.raises(SetupError, match=r"needs npm, which is not on this machine; install Node\.js"):
+        packages.fetch(pinned("npm", CONTENT))
+
+
+def test_a_program_that_cannot_be_started_is_told(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+    with pytest.raises(SetupError, match=r"cannot be fetched \(No such file"):
+        packages.fetch(pinned("PyPI", CONTENT))
+
+
+def test_a_fetch_that_hangs_is_ended(registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    registry.offer(npm_file({}))
+    registry.slow()
+    monkeypatch.setattr(packages, "QUIET_S", 0.02)
+    monkeypatch.setattr(packages, "FETCH_LIMIT_S", 0.05)
+    with pytest.raises(SetupError, match="not fetched within"):
+        packages.fetch(pinned("npm", npm_file({})))
+    assert "fetching npm some-data@1.2.3" in capsys.readouterr().err
+    assert registry.left_over() == []
+
+
+def test_what_takes_long_says_so(registry: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    content = npm_file({"package/a": CONTENT})
+    registry.offer(content)
+    registry.slow()
+    monkeypatch.setattr(packages, "QUIET_S", 0.02)
+    packages.fetch(pinned("npm", content))
+    assert capsys.readouterr().err.count("some-data@1.2.3") == 2
+
+
+def test_several_at_once_do_no_harm(registry: Registry) -> None:
+    content = npm_file({"package/a": CONTENT})
+    registry.offer(content)
+    registry.slow()
+    package = pinned("npm", content)
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(lambda _: packages.fetch(package), range(4)))
+    assert len(set(paths)) == 1
+    assert paths[0].read_bytes() == content
+    assert registry.left_over() == [paths[0]]
+    assert len(registry.calls) == 4, "they were meant to fetch at the same time"
+
+
+def test_a_download_of_two_files_is_refused(registry: Registry, tmp_path: Path) -> None:
+    registry.offer(CONTENT)
+    (tmp_path / "shelf" / "another.bin").write_bytes(CONTENT)
+    with pytest.raises(SetupError, match="left 2 files"):
+        packages.fetch(pinned("npm", CONTENT))
+
+
+@pytest.mark.parametrize("suffix", [".tgz", ".whl"])
+def test_a_member_that_is_missing_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"package{suffix}"
+    path.write_bytes((npm_file if suffix == ".tgz" else wheel_file)({"package/a": CONTENT}))
+    with pytest.raises(InputError, match="holds no file 'package/b'"):
+        packages.read_members(path, ["package/a", "package/b"])
+
+
+def test_a_link_in_a_package_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "package.tgz"
+    path.write_bytes(npm_file({}))
+    with pytest.raises(InputError, match="holds no file 'package/link'"):
+        packages.read_members(path, ["package/link"])
+
+
+@pytest.mark.parametrize("suffix", [".tgz", ".whl"])
+def test_a_member_that_is_too_large_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "MAX_MEMBER_BYTES", len(CONTENT) - 1)
+    path = tmp_path / f"package{suffix}"
+    path.write_bytes((npm_file if suffix == ".tgz" else wheel_file)({"package/a": CONTENT}))
+    with pytest.raises(InputError, match="expected at most"):
+        packages.read_members(path, ["package/a"])
+
+
+@pytest.mark.parametrize("suffix", [".tgz", ".whl"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not an archive", npm_file({"package/a": CONTENT})[:60], wheel_file({"package/a": CONTENT})[:60]]
+)
+def test_a_damaged_archive_is_refused_in_words(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"package{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="package"):
+        packages.read_members(path, ["package/a"])
+
+
+def test_the_cache_is_under_home_unless_it_is_put_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TANDEM_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert packages.cache_folder() == tmp_path / ".cache" / "tandem" / "packages"
+    monkeypatch.setenv("TANDEM_CACHE", "/elsewhere")
+    assert packages.cache_folder() == Path("/elsewhere/packages")
+
+
+def test_a_scoped_name_stays_inside_the_cache() -> None:
+    assert Package("npm", "@scope/data", "1.0.0", "").file_name == "npm-scope-data-1.0.0.tgz"

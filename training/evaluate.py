@@ -1,0 +1,110 @@
+"""How good a classifier is: accuracy, confusion matrix, and precision, recall and F1 of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.recipe import Array, Split
+
+Predict = Callable[[Mapping[str, Array]], Array]
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """The figures of one class; a ratio without a denominator is 0."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one split.
+
+    `confusion` is (C, C) int64: row = the true class, column = the answer.
+    """
+
+    accuracy: float
+    loss: float
+    count: int
+    confusion: Array
+    classes: tuple[ClassFigures, ...]
+
+
+def evaluate(logits: Array, targets: Array, labels: tuple[str, ...]) -> Evaluation:
+    """Compare a classifier's answers with the truth.
+
+    Args:
+        logits: (N, C) float32, unnormalised scores.
+        targets: (N,) int64, true classes.
+        labels: The name of each class.
+    """
+    matrix = confusion_matrix(targets, logits.argmax(axis=1), len(labels))
+    count = len(targets)
+    return Evaluation(
+        accuracy=float(np.trace(matrix) / count),
+        loss=cross_entropy(logits, targets),
+        count=count,
+        confusion=matrix,
+        classes=per_class(matrix, labels),
+    )
+
+
+def confusion_matrix(targets: Array, answers: Array, classes: int) -> Array:
+    """Count answers by true class.
+
+    Args:
+        targets: (N,) int64, true classes.
+        answers: (N,) int64, predicted classes.
+        classes: How many there are.
+
+    Returns:
+        (C, C) int64: row = the true class, column = the answer.
+    """
+    return np.bincount(targets * classes + answers, minlength=classes * classes).reshape(classes, classes)
+
+
+def per_class(matrix: Array, labels: tuple[str, ...]) -> tuple[ClassFigures, ...]:
+    """Return precision, recall and F1 of each class of a (C, C) confusion matrix."""
+    right = np.diag(matrix)
+    answered, true = matrix.sum(axis=0), matrix.sum(axis=1)
+    figures = []
+    for i, label in enumerate(labels):
+        precision, recall = _ratio(right[i], answered[i]), _ratio(right[i], true[i])
+        f1 = _ratio(2 * right[i], answered[i] + true[i])
+        figures.append(ClassFigures(label, precision, recall, f1, int(true[i])))
+    return tuple(figures)
+
+
+def cross_entropy(logits: Array, targets: Array) -> float:
+    """Return the mean cross-entropy of (N, C) logits and (N,) classes, in nats."""
+    scores = logits.astype(np.float64)
+    scores = scores - scores.max(axis=1, keepdims=True)
+    normaliser = np.log(np.exp(scores).sum(axis=1))
+    return float(np.mean(normaliser - scores[np.arange(len(targets)), targets]))
+
+
+def predict(run: Predict, split: Split, batch: int = BATCH) -> Array:
+    """Run a model over a split in batches.
+
+    Args:
+        run: Takes arrays (B, …) by input name and gives (B, C).
+        split: The samples, one or more.
+        batch: How many at once.
+
+    Returns:
+        (N, C), in the order of the samples.
+    """
+    parts = [run({name: array[start : start + batch] for name, array in split.inputs.items()}) for start in range(0, len(split), batch)]
+    return np.concatenate(parts)
+
+
+def _ratio(part: int, whole: int) -> float:
+    return float(part / whole) if whole else 0.0

@@ -1,0 +1,1 @@
+"""One file per model, each exposing `RECIPE` and, where a model has named variants, `VARIANTS`."""

@@ -1,0 +1,210 @@
+"""A recipe: what a model promises, its data, its module and how it is fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from edge.contract import Contract, Tensor
+from edge.errors import ContractError, InputError, UsageError
+
+if TYPE_CHECKING:  # a recipe can be read where torch is not installed
+    from torch import nn
+
+Array: TypeAlias = np.ndarray[Any, Any]
+RawInputs: TypeAlias = Callable[[Mapping[str, Array], np.random.Generator], list[Array]]
+Source = Literal["auto", "full", "subset"]
+Schedule = Literal["constant", "one_cycle"]
+SOURCES: tuple[str, ...] = get_args(Source)
+SCHEDULES: tuple[str, ...] = get_args(Schedule)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which content of a data set to load: `full`, its `subset`, or `auto`, the best that can be had."""
+
+    source: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse a source of another name."""
+        if self.source not in SOURCES:
+            raise UsageError(f"--source is {self.source!r}, expected one of {', '.join(SOURCES)}")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples and their classes: `inputs[name]` is (N, …) in the contract's dtype, `targets` (N,) int64."""
+
+    inputs: Mapping[str, Array]
+    targets: Array
+
+    def __post_init__(self) -> None:
+        """Refuse targets of another dtype and inputs of another count."""
+        if self.targets.dtype != np.int64 or self.targets.ndim != 1:
+            raise InputError(f"targets are {self.targets.dtype} {self.targets.shape}, expected int64 (N,)")
+        for name, array in self.inputs.items():
+            if len(array) != len(self.targets):
+                raise InputError(f"input {name!r} holds {len(array)} samples for {len(self.targets)} targets, expected as many")
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.targets)
+
+    def take(self, rows: Array) -> Split:
+        """Return the samples at `rows`, (M,) int64, in that order."""
+        return Split({name: array[rows] for name, array in self.inputs.items()}, self.targets[rows])
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set in three parts that share no sample, and where it came from.
+
+    `sha256` is the hash of the package that the content was read from; `note` says in words which source it is;
+    `subset` tells that it is only a part of the genuine set; `stand_in` that a better source was asked for and could
+    not be had, so that the next run asks again.
+    """
+
+    name: str
+    sha256: str
+    note: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    subset: bool = False
+    stand_in: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse an empty part and targets that name no class."""
+        for part, split in self.parts().items():
+            if not len(split):
+                raise InputError(f"{self.name}: the {part} split is empty, expected one sample or more")
+            low, high = int(split.targets.min()), int(split.targets.max())
+            if low < 0 or high >= len(self.classes):
+                raise InputError(f"{self.name}: {part} targets run from {low} to {high}, expected 0 to {len(self.classes) - 1}")
+
+    def parts(self) -> dict[str, Split]:
+        """Return the three splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a classifier is fitted; the loss is cross-entropy, the optimiser AdamW.
+
+    `patience` counts the epochs without a better validation metric after which training stops; none means never.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    schedule: str = "one_cycle"
+    patience: int | None = None
+    seed: int = 0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no training can use."""
+        for name, least, most in (("epochs", 1, 100_000), ("batch_size", 1, 1 << 20), ("seed", 0, 2**32 - 1)):
+            _check_whole(name, getattr(self, name), least, most)
+        if self.patience is not None:
+            _check_whole("patience", self.patience, 1, 100_000)
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise UsageError(f"learning_rate is {self.learning_rate!r}, expected a finite number above 0")
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise UsageError(f"weight_decay is {self.weight_decay!r}, expected a finite number of 0 or more")
+        if self.schedule not in SCHEDULES:
+            raise UsageError(f"schedule is {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that one model needs from nothing to a hand-over.
+
+    Attributes:
+        contract: What the model promises.
+        load_data: Loads the splits; may fetch a pinned package.
+        build: Makes the module, untrained; it takes the contract's inputs by position and gives its outputs.
+        fit: How it is fitted.
+        raw_inputs: Turns chosen test samples, (N, …) by input name, into what a caller would send for each, before
+            preprocessing; they become the raw golden inputs. None where the contract has no preprocessing.
+        subset_floor: The metric's floor where only a subset of the data can be had; the contract's where it is None.
+    """
+
+    contract: Contract
+    load_data: Callable[[DataOptions], Splits]
+    build: Callable[[], nn.Module]
+    fit: FitSettings
+    raw_inputs: RawInputs | None = None
+    subset_floor: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a contract of several outputs, or with preprocessing of which no raw input could prove anything."""
+        outputs = self.contract.main.outputs
+        if len(outputs) != 1:
+            raise ContractError(
+                f"{self.contract.name}: has {len(outputs)} outputs, expected one: training fits classifiers, whose output is logits"
+            )
+        if self.contract.preprocess and self.raw_inputs is None:
+            raise ContractError(
+                f"{self.contract.name}: has preprocess steps, so its recipe needs raw_inputs to prove them with golden samples"
+            )
+
+    def check_data(self, splits: Splits) -> None:
+        """Hold a data set against the contract.
+
+        Raises:
+            ContractError: Inputs are missing, in another order, or of another dtype or shape, or there are not as many classes as labels.
+        """
+        name = self.contract.name
+        for part, split in splits.parts().items():
+            expected = [tensor.name for tensor in self.contract.main.inputs]
+            if list(split.inputs) != expected:
+                raise ContractError(
+                    f"{name}: {splits.name} gives the inputs {', '.join(split.inputs)}, expected {', '.join(expected)}, in this order"
+                )
+            for tensor in self.contract.main.inputs:
+                check_array(split.inputs[tensor.name], tensor, f"{name}: {part} input {tensor.name!r} from {splits.name}")
+        if self.contract.labels and len(self.contract.labels) != len(splits.classes):
+            raise ContractError(
+                f"{name}: has {len(self.contract.labels)} labels, {splits.name} has {len(splits.classes)} classes; expected as many"
+            )
+
+    def for_data(self, splits: Splits) -> Recipe:
+        """Return the recipe with what a contract must say otherwise where only a subset of the data could be had."""
+        if not splits.subset:
+            return self
+        contract = self.contract
+        floor = contract.metric.floor if self.subset_floor is None else self.subset_floor
+        return replace(self, contract=replace(contract, metric=replace(contract.metric, floor=floor), source=splits.note))
+
+    def with_fit(self, *, epochs: int | None = None, seed: int | None = None) -> Recipe:
+        """Return the recipe with other settings; None keeps what it has.
+
+        Raises:
+            UsageError: A number cannot be used.
+        """
+        fit = replace(self.fit, epochs=self.fit.epochs if epochs is None else epochs, seed=self.fit.seed if seed is None else seed)
+        return replace(self, fit=fit)
+
+
+def check_array(array: Array, tensor: Tensor, where: str) -> None:
+    """Hold (N, …) values against a tensor of the contract.
+
+    Raises:
+        ContractError: The dtype or the shape is another.
+    """
+    fits = array.ndim == len(tensor.shape) and all(
+        isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, array.shape[1:], strict=True)
+    )
+    if array.dtype != tensor.dtype or not fits:
+        raise ContractError(f"{where} is {array.dtype} {array.shape}, expected {tensor.dtype} ({', '.join(map(str, tensor.shape))})")
+
+
+def _check_whole(name: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise UsageError(f"{name} is {value!r}, expected a whole number from {least} to {most}")

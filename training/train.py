@@ -1,0 +1,179 @@
+"""The training stage: data, fit, evaluation, hand-over; skipped where nothing has changed since the last time."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.errors import SetupError, UsageError
+from training import discover
+from training.evaluate import Evaluation, evaluate, predict
+from training.finished import Outcome, TrainOptions, identify, look_up
+from training.progress import say
+from training.recipe import DataOptions, Recipe, Splits, check_array
+from training.sampling import stratified_order
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from training.fit import Fitted
+
+
+def train(name: str, options: TrainOptions) -> Outcome:
+    """Train a model and write its hand-over directory `<out>/<name>/<version>`.
+
+    Args:
+        name: The recipe's name.
+        options: What differs from the recipe.
+
+    Returns:
+        The directory and its record. A finished training that is unchanged is returned as it is, without training.
+
+    Raises:
+        UnknownModelError: No recipe has that name.
+        UsageError: More samples are asked for than there are.
+        SetupError: The data, a package or disk space is missing.
+        GateError: The loss is not finite.
+        ContractError: Data or module are not what the contract promises.
+    """
+    path = discover.file_of(name)
+    done = None if options.force else look_up(name, path, options)
+    if done is not None:
+        return done
+    recipe = discover.find(name).with_fit(epochs=options.epochs, seed=options.seed)
+    splits = limited(recipe.load_data(DataOptions(options.source)), options.limit)
+    say(f"data: {splits.note}; {', '.join(f'{len(split):,} to {part}' for part, split in splits.parts().items())}")
+    done = look_up(name, path, options, splits.sha256) if splits.stand_in and not options.force else None
+    if done is not None:
+        return done
+    return _train(recipe.for_data(splits), splits, options, identify(name, path, options, splits.sha256))
+
+
+def limited(splits: Splits, limit: int | None) -> Splits:
+    """Return the data with at most `limit` training samples, in the proportions of the whole.
+
+    Raises:
+        UsageError: There are fewer.
+    """
+    if limit is None:
+        return splits
+    if limit > len(splits.train):
+        raise UsageError(f"--limit is {limit}, expected at most {len(splits.train)}, the training samples of {splits.note}")
+    rows = stratified_order(splits.train.targets, np.random.default_rng(0))[:limit]
+    return replace(splits, train=splits.train.take(rows))
+
+
+def _train(recipe: Recipe, splits: Splits, options: TrainOptions, fingerprint: str) -> Outcome:
+    # Imported here, not above: a stage that is skipped must not wait for torch.
+    from training import handover
+    from training.fit import fit, reproducible, runner
+
+    started = time.perf_counter()
+    target = options.out / recipe.contract.name / recipe.contract.version
+    _check_place(target)
+    recipe.check_data(splits)
+    with reproducible(recipe.fit.seed):
+        module = recipe.build()
+        _check_module(recipe, module, splits)
+        say(f"{recipe.contract.name}: {_parameters(module):,} parameters, {recipe.fit.epochs} epochs, seed {recipe.fit.seed}")
+        fitted = fit(module, splits, recipe.fit)
+    run = runner(module)
+    figures = {
+        part: evaluate(predict(run, split), split.targets, splits.classes) for part, split in splits.parts().items() if part != "train"
+    }
+    record = {
+        "fingerprint": fingerprint,
+        **_describe(recipe, module, splits, options),
+        **_results(recipe, fitted, figures["validation"], figures["test"]),
+        "seconds": time.perf_counter() - started,
+    }
+    handover.write(target, recipe, module, splits, fitted, figures["test"], record)
+    return Outcome(target, record, skipped=False)
+
+
+def _check_place(target: Path) -> None:
+    """Tell before the training, not after it, that its result cannot be written."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SetupError(f"{target.parent}: cannot be made ({error.strerror}); choose another folder with --out") from None
+
+
+def _check_module(recipe: Recipe, module: nn.Module, splits: Splits) -> None:
+    """Ask the untrained module once, so that a wrong output is told before the training and not after it."""
+    from training.fit import runner
+
+    output = recipe.contract.main.outputs[0]
+    logits = runner(module.eval())(splits.validation.take(np.arange(1)).inputs)
+    check_array(logits, output, f"{recipe.contract.name}: the module's output {output.name!r}")
+
+
+def _describe(recipe: Recipe, module: nn.Module, splits: Splits, options: TrainOptions) -> dict[str, Any]:
+    """Say what was trained, on what and with what."""
+    import torch
+
+    return {
+        "model": recipe.contract.name,
+        "version": recipe.contract.version,
+        "data": {
+            "name": splits.name,
+            "sha256": splits.sha256,
+            "note": splits.note,
+            "stand_in": splits.stand_in,
+            **{part: len(split) for part, split in splits.parts().items()},
+        },
+        "asked": {"source": options.source, "limit": options.limit},
+        "settings": asdict(recipe.fit),
+        "parameters": _parameters(module),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "commit": _commit(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _results(recipe: Recipe, fitted: Fitted, validation: Evaluation, test: Evaluation) -> dict[str, Any]:
+    """Say how training went and how good the model is."""
+    floor = recipe.contract.metric.floor
+    return {
+        "metric": {
+            "name": recipe.contract.metric.name,
+            "validation": validation.accuracy,
+            "validation_count": validation.count,
+            "test": test.accuracy,
+            "test_count": test.count,
+            "floor": floor,
+            "floor_met": floor is None or test.accuracy >= floor,
+        },
+        "loss": {"validation": validation.loss, "test": test.loss},
+        "classes": [asdict(figures) for figures in test.classes],
+        "confusion": test.confusion.tolist(),
+        "history": [asdict(epoch) for epoch in fitted.history],
+        "best_epoch": fitted.best_epoch,
+        "stopped_early": fitted.stopped_early,
+        "fit_seconds": fitted.seconds,
+        "device": fitted.device,
+    }
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _commit() -> str | None:
+    """Return the commit of these sources; None outside a repository or without git."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
