@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge import __version__, contract, golden, variants
 from edge.contract import Contract
-from edge.errors import BundleError
+from edge.errors import BundleError, ContractError
 from edge.golden import Golden
 from edge.storage import verify
 from edge.variants import Variant
@@ -47,6 +47,14 @@ def open_bundle(folder: Path) -> Bundle:
         ParityError: Preprocessing or postprocessing no longer give the stored values.
     """
     folder = _version_folder(Path(folder))
+    try:
+        return _open(folder)
+    except OSError as error:
+        where = error.filename or folder
+        raise BundleError(f"{where}: cannot be read ({error.strerror}); mend its rights or copy the bundle again") from None
+
+
+def _open(folder: Path) -> Bundle:
     sums = verify(folder, UNLISTED)
     for name in REQUIRED:
         if name not in sums:
@@ -57,6 +65,10 @@ def open_bundle(folder: Path) -> Bundle:
     for variant in files:
         if sums.get(variant.file) != variant.sha256:
             raise BundleError(f"{folder / variant.file}: not the file that variants.json describes; files were exchanged, release it again")
+        for side in ("inputs", "outputs"):
+            described, promised = len(getattr(variant.io, side)), len(getattr(promise.main, side))
+            if described != promised:
+                raise ContractError(f"{folder / 'variants.json'}: {variant.file} has {described} {side} in io, the contract has {promised}")
     for name, path in promise.assets.items():
         if f"assets/{path}" not in sums:
             raise BundleError(f"{folder / 'assets' / path}: missing, but the contract names it as asset {name!r}")
@@ -70,7 +82,7 @@ def versions(folder: Path) -> list[Path]:
     found = []
     for path in folder.iterdir() if folder.is_dir() else []:
         parts = path.name.split(".")
-        if path.is_dir() and len(parts) == 3 and all(part.isdigit() for part in parts):
+        if path.is_dir() and len(parts) == 3 and all(part.isascii() and part.isdigit() for part in parts):
             found.append((tuple(map(int, parts)), path))
     return [path for _, path in sorted(found)]
 

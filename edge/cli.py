@@ -32,7 +32,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        code = _dispatch(words)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
+        return code
     except TandemError as error:
         print(f"tandem: {error}", file=sys.stderr)
         return error.exit_code

@@ -8,6 +8,7 @@ logical ones: what callers, golden files and the wire use.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
 from edge.errors import ContractError
-from edge.schema import decode, encode, json_schema, refuse
+from edge.schema import decode, encode, json_schema, read_json, refuse
 
 SCHEMA = 1
 MAX_CONTRACT_BYTES = 4 << 20
@@ -25,7 +26,7 @@ Target = Literal["server", "device", "browser"]
 Direction = Literal["higher", "lower"]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
@@ -90,6 +91,8 @@ class Step:
         """Read `{"step": name, parameter: value, …}`."""
         if not isinstance(value, dict) or not isinstance(value.get("step"), str):
             raise refuse(path, value, 'an object with "step": "<name>"')
+        if any(isinstance(item, float) and not math.isfinite(item) for item in value.values()):
+            raise refuse(path, value, "finite numbers")
         return cls(value["step"], **{key: item for key, item in value.items() if key != "step"})
 
     def to_json(self) -> dict[str, Any]:
@@ -185,7 +188,7 @@ class Contract:
     def __post_init__(self) -> None:
         """Refuse names, versions, labels and asset paths that no later stage could use."""
         if self.schema != SCHEMA:
-            raise refuse("schema", self.schema, f"{SCHEMA}; install a newer tandem-edge to read newer schemas")
+            raise refuse("schema", self.schema, f"{SCHEMA}, the only one that this edge version reads")
         if not _NAME.fullmatch(self.name):
             raise refuse("name", self.name, "lower-case words joined by '_', such as mnist_cnn")
         for key in ("version", "min_edge"):
@@ -221,10 +224,7 @@ def loads(text: str | bytes, where: str = "contract.json") -> Contract:
     """
     if len(text) > MAX_CONTRACT_BYTES:
         raise ContractError(f"{where}: {len(text)} bytes, expected at most {MAX_CONTRACT_BYTES}")
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"{where}: not valid JSON ({error})") from None
+    data = read_json(text, where)
     if isinstance(data, dict) and isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
         raise ContractError(
             f"{where}: schema {data['schema']} is newer than {SCHEMA}, the newest that this edge version reads; "

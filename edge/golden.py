@@ -55,11 +55,14 @@ def load(path: Path, contract: Contract) -> Golden:
     except InputError as error:
         raise BundleError(str(error)) from None
     graph = contract.main
+    labels = arrays.get("label", np.array([], dtype=str))
+    if labels.ndim != 1:
+        raise BundleError(f"{path}: 'label' has shape {labels.shape}, expected one label for each sample")
     golden = Golden(
         raw=tuple(arrays[name] for name in sorted(arrays) if name.startswith("raw/")),
         inputs={t.name: _tensor(arrays, f"input/{t.name}", t, path) for t in graph.inputs},
         outputs={t.name: _tensor(arrays, f"output/{t.name}", t, path) for t in graph.outputs},
-        labels=tuple(str(label) for label in arrays.get("label", np.array([], dtype=str))),
+        labels=tuple(str(label) for label in labels),
     )
     counts = {len(array) for array in (*golden.inputs.values(), *golden.outputs.values())}
     if len(counts) != 1 or not 1 <= golden.count <= MAX_SAMPLES:
@@ -113,6 +116,8 @@ def replay_model(golden: Golden, run: Run, tolerance: float, where: str) -> dict
     outputs = run(golden.inputs)
     drift = {}
     for name, expected in golden.outputs.items():
+        if name not in outputs:
+            raise ParityError(f"{where}: no output {name!r}; it gives {', '.join(outputs) or 'nothing'}")
         got = outputs[name]
         if got.shape != expected.shape:
             raise ParityError(f"{where}: output {name!r} has shape {got.shape}, expected {expected.shape}")

@@ -170,7 +170,22 @@ class Model:
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run logical (N, …) arrays by tensor name, N at least 1; give logical (N, …) arrays by tensor name."""
+        """Run logical (N, …) arrays by tensor name, N at least 1; give logical (N, …) arrays by tensor name.
+
+        Raises:
+            InputError: An array is missing, unknown, or of another dtype or shape than the contract's.
+        """
+        tensors = self.contract.main.inputs
+        if set(inputs) != {tensor.name for tensor in tensors}:
+            raise InputError(f"{self.contract.name}: got {', '.join(inputs) or 'no input'}, expected {', '.join(t.name for t in tensors)}")
+        count = len(next(iter(inputs.values())))
+        for tensor in tensors:
+            array = inputs[tensor.name]
+            if array.dtype != tensor.dtype or not _fits(array.shape, (count, *tensor.row_shape)) or count < 1:
+                raise InputError(
+                    f"{self.contract.name}: input {tensor.name!r} is {array.dtype} {array.shape}, "
+                    f"expected {tensor.dtype} {tensor.shape} with 1 sample or more; see contract.json"
+                )
         return self.runtime.run(inputs)
 
     def interpret(self, outputs: Mapping[str, Array]) -> list[Prediction]:
@@ -204,12 +219,19 @@ class Model:
     def _row(self, tensor: Tensor, rows: Mapping[str, Any]) -> Array:
         if tensor.name not in rows:
             raise InputError(f"{self.contract.name}: input {tensor.name!r} is missing")
-        row = np.asarray(rows[tensor.name])
-        fits = row.ndim == len(tensor.row_shape) and all(isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, row.shape))
-        if not fits or row.dtype != tensor.dtype:
+        try:
+            row = np.asarray(rows[tensor.name])
+        except ValueError as error:
+            raise InputError(f"{self.contract.name}: input {tensor.name!r} is no array ({error})") from None
+        if row.dtype != tensor.dtype or not _fits(row.shape, tensor.row_shape):
             raise InputError(
                 f"{self.contract.name}: input {tensor.name!r} is {row.dtype} {row.shape}, "
                 f"expected {tensor.dtype} {tensor.row_shape}; see contract.json"
             )
         check_range(row, tensor, f"{self.contract.name}: input {tensor.name!r}")
         return row
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[Union[int, str], ...]) -> bool:
+    """Tell whether a shape is the expected one, in which a word stands for any size."""
+    return len(shape) == len(expected) and all(isinstance(n, str) or n == m for n, m in zip(expected, shape))

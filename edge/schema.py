@@ -9,6 +9,7 @@ Supported annotations: dataclasses, `str`, `int`, `float`, `bool`, `Any`, `Liter
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping as AbstractMapping
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -59,6 +60,26 @@ def json_schema(cls: type) -> dict[str, Any]:
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def read_json(text: str | bytes, where: str) -> Any:
+    """Parse a document, in which no key may stand twice.
+
+    Raises:
+        ContractError: It is not JSON, or a key stands twice; the message names the document.
+    """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+            raise ContractError(f"{where}: {twice!r} stands twice in one object; remove one of them")
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"{where}: not valid JSON ({error})") from None
 
 
 def refuse(path: str, came: Any, expected: str) -> ContractError:
@@ -134,7 +155,10 @@ def _decode_tuple(args: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ..
 
 def _decode_scalar(hint: Any, value: Any, path: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise refuse(path, value, "a finite number") from None
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         article = "an" if _SCALARS[hint][0] in "aeiou" else "a"
         raise refuse(path, value, f"{article} {_SCALARS[hint]}")

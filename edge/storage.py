@@ -12,9 +12,12 @@ import os
 import re
 import shutil
 import stat
+import struct
 import sys
 import tempfile
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,11 @@ from edge.errors import BundleError, InputError, SetupError
 SUMS = "SHA256SUMS"
 MAX_NPZ_BYTES = 4 << 30
 MAX_NPZ_MEMBERS = 4096
+# What numpy, zipfile and zlib raise on bytes that are no array or no archive: they do not wrap one another's errors.
+UNREADABLE = (
+    *(EOFError, LookupError, MemoryError, OverflowError, RuntimeError, SyntaxError, TypeError, ValueError),
+    *(struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
@@ -86,7 +94,8 @@ def read_sums(folder: Path) -> dict[str, str]:
     if path.stat().st_size > 1 << 20:
         raise BundleError(f"{path}: {path.stat().st_size} bytes, expected at most {1 << 20}")
     sums: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text[:-1].split("\n") if text.endswith("\n") else text.split("\n"), 1):
         match = _LINE.fullmatch(line)
         if match is None or not safe_relative(match[2]) or match[2] in sums or match[2] == SUMS:
             raise BundleError(f"{path}, line {number}: {line[:80]!r} is not '<sha256>  <path inside the folder>', each path once")
@@ -144,6 +153,8 @@ def atomic_directory(target: Path) -> Iterator[Path]:
     Raises:
         SetupError: The disk is full or the place cannot be written; what was there is untouched.
     """
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise SetupError(f"{target}: a file or a link stands in the place of a directory; move it away")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
@@ -157,7 +168,9 @@ def atomic_directory(target: Path) -> Iterator[Path]:
         _swap(work, target)
         _flush(target.parent)
     except OSError as error:
-        raise SetupError(f"{target}: could not be written ({error.strerror}); free some space, then run it again") from error
+        raise SetupError(
+            f"{target}: could not be written ({error.strerror}); free some space or mend its rights, then run it again"
+        ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -193,7 +206,7 @@ def save_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
             info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(info, "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+                np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), allow_pickle=False)
 
 
 def load_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
@@ -208,12 +221,18 @@ def load_npz(path: Path) -> dict[str, np.ndarray[Any, Any]]:
             size = sum(member.file_size for member in members)
             if len(members) > MAX_NPZ_MEMBERS or size > MAX_NPZ_BYTES:
                 raise InputError(f"{path}: {len(members)} arrays of {size} bytes, expected at most {MAX_NPZ_MEMBERS} and {MAX_NPZ_BYTES}")
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+                raise InputError(f"{path}: not an .npz of plain arrays (packed by an unusual method); write it with numpy.savez")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, MemoryError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not an .npz of plain arrays ({error}); write it with numpy.savez") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):  # numpy gives a member without the mark of .npy as bytes
+            raise InputError(f"{path}: not an .npz of plain arrays ({name!r} is none); write it with numpy.savez")
+    return arrays
 
 
 def _flush(path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, Optional
 
 from edge.contract import DType, Target
 from edge.errors import ContractError
-from edge.schema import decode, encode, refuse
+from edge.schema import decode, encode, read_json, refuse
 from edge.storage import safe_relative
 
 Format = Literal["onnx", "tflite"]
@@ -32,6 +32,8 @@ class Physical:
             raise refuse("zero_point", self.zero_point, "scale and zero_point together, or neither")
         if self.scale is not None and self.scale <= 0:
             raise refuse("scale", self.scale, "a number above 0")
+        if self.scale is not None and "int" not in self.dtype:
+            raise refuse("dtype", self.dtype, "integers, since scale and zero_point are given")
 
 
 @dataclass(frozen=True)
@@ -88,10 +90,7 @@ def loads(text: str | bytes, where: str = "variants.json") -> tuple[Variant, ...
     Raises:
         ContractError: Not JSON, no list, or a field is wrong; the message names it.
     """
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"{where}: not valid JSON ({error})") from None
+    data = read_json(text, where)
     if not isinstance(data, list) or not data:
         raise ContractError(f"{where}: expected a list of one variant or more")
     try:

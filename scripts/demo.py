@@ -186,7 +186,7 @@ def median_ms(call: Callable[[], object]) -> float:
 def show(answers: list[Answer], truth: int, run: Path, bundle: Path, seconds: float) -> None:
     """Print the table."""
     training = json.loads((run / "training.json").read_text(encoding="utf-8"))
-    print(f"\n{NAME}, trained on {training['data']['name']}; the first digit of its test split is a {truth}\n")
+    print(f"\n{NAME}, trained on {training['data']['note']}; the first digit of its test split is a {truth}\n")
     print(f"{'place':<14} {'answer':>6} {'probability':>12} {'difference':>11} {'kB':>8} {'ms':>8}")
     for answer in answers:
         difference = float(np.abs(answer.logits - answers[0].logits).max())

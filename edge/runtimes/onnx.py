@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 from edge.contract import Graph
 from edge.errors import GateError, InputError, ProviderError, RuntimeMissingError
 from edge.runtimes import Options, Runtime
-from edge.variants import Variant
+from edge.variants import Physical, Variant
 
 Array = np.ndarray[Any, Any]
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -45,11 +47,8 @@ class OnnxRuntime:
         self._inputs = {t.name: p.name for t, p in zip(graph.inputs, variant.io.inputs)}
         self._outputs = {t.name: p.name for t, p in zip(graph.outputs, variant.io.outputs)}
         self._failures = _failures()
-        for side, expected, found in (("input", self._inputs, session.get_inputs()), ("output", self._outputs, session.get_outputs())):
-            names = [tensor.name for tensor in found]
-            for wanted in expected.values():
-                if wanted not in names:
-                    raise GateError(f"{file}: no {side} {wanted!r}; it has {', '.join(names)}")
+        _check("input", variant.io.inputs, session.get_inputs(), file)
+        _check("output", variant.io.outputs, session.get_outputs(), file)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run (N, …) arrays; see `edge.runtimes.Runtime`.
@@ -63,6 +62,17 @@ class OnnxRuntime:
         except self._failures as error:
             raise InputError(f"{self._file}: onnxruntime refuses the input ({str(error).splitlines()[0]})") from None
         return dict(zip(self._outputs, values))
+
+
+def _check(side: str, expected: tuple[Physical, ...], found: Any, file: str) -> None:
+    """Hold the file's tensors against what `variants.json` says of them."""
+    types = {tensor.name: tensor.type for tensor in found}
+    for physical in expected:
+        if physical.name not in types:
+            raise GateError(f"{file}: no {side} {physical.name!r}; it has {', '.join(types)}")
+        wanted = f"tensor({'float' if physical.dtype == 'float32' else physical.dtype})"
+        if types[physical.name] != wanted:
+            raise GateError(f"{file}: {side} {physical.name!r} is {types[physical.name]}, expected {wanted}")
 
 
 def _open(onnxruntime: Any, path: Path, options: Options) -> Any:
@@ -87,7 +97,8 @@ def _session(onnxruntime: Any, path: Path, provider: str, threads: int) -> Any:
     if provider == CUDA:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         if hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()
+            with contextlib.redirect_stdout(sys.stderr):  # it prints what it does not find
+                onnxruntime.preload_dlls()
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
     except _failures() as error:

@@ -35,6 +35,9 @@ def main(argv: list[str]) -> int:
     except TandemError as error:
         print(json.dumps({"error": str(error)}))
         return error.exit_code
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(json.dumps({"error": f"{argv[0]} is no request of this worker ({type(error).__name__}: {error})"}))
+        return EXIT_USAGE
     print(json.dumps(report))
     return 0
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tokenize
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,10 @@ import numpy as np
 from edge.errors import InputError, RuntimeMissingError, TooLargeError, UnsupportedMediaError
 from edge.steps import resample
 from edge.steps.context import Context
+from edge.storage import UNREADABLE
 
 MAX_PIXELS = 50_000_000
+MAX_SIDE = 16_384
 MAX_BYTES = 64 << 20
 FITS = ("stretch", "contain", "cover")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others can start programs or are read by code that few people test
@@ -64,6 +64,8 @@ def resize(
         (height, width, C) uint8.
     """
     del context
+    if not isinstance(value, np.ndarray) or value.ndim != 3:
+        raise InputError(f"resize got {type(value).__name__}, expected pixels (H, W, C); put decode_image before it in the contract")
     if fit == "stretch":
         return resample.resample(value, height, width, filter)
     old_height, old_width = value.shape[:2]
@@ -99,19 +101,18 @@ def _content(value: Any) -> bytes:
     elif isinstance(value, (str, os.PathLike)):
         try:
             path = Path(value)
-            if path.stat().st_size > MAX_BYTES:
-                raise TooLargeError(f"{path}: {path.stat().st_size} bytes, expected at most {MAX_BYTES}")
-            content = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{value}: cannot be read ({error.strerror}); give the path of a picture") from None
-        if path.suffix == ".npy":
-            return content
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise InputError(f"{path}: a device or a pipe, expected the path of a picture")
+            with path.open("rb") as file:
+                content = file.read(MAX_BYTES + 1)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{value!s}: cannot be read ({getattr(error, 'strerror', error)}); give the path of a picture") from None
     else:
         raise InputError(f"a picture is {type(value).__name__}, expected encoded bytes, a path, or a uint8 array")
     if not content:
         raise InputError("the picture is empty (0 bytes), expected an encoded picture such as PNG or JPEG")
     if len(content) > MAX_BYTES:
-        raise TooLargeError(f"the picture has {len(content)} bytes, expected at most {MAX_BYTES}")
+        raise TooLargeError(f"the picture has more than {MAX_BYTES} bytes, expected at most that; send a smaller one")
     return content
 
 
@@ -120,11 +121,9 @@ def _decoded(content: bytes) -> Pixels:
     if content[:6] == b"\x93NUMPY":
         try:
             return _checked(np.load(io.BytesIO(content), allow_pickle=False))
-        except (ValueError, EOFError, OSError, MemoryError, OverflowError, SyntaxError, TypeError, tokenize.TokenError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise InputError(f"the .npy file cannot be read ({error}); write it with numpy.save") from None
-    with warnings.catch_warnings():  # a strange tag in a good picture is no reason to refuse it, nor to disturb the caller
-        warnings.simplefilter("ignore")
-        return _checked(_pixels_of(content))
+    return _checked(_pixels_of(content))
 
 
 def _pixels_of(content: bytes) -> np.ndarray[Any, Any]:
@@ -137,15 +136,14 @@ def _pixels_of(content: bytes) -> np.ndarray[Any, Any]:
         ) from None
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise TooLargeError(f"the picture has {picture.width}×{picture.height} pixels, expected at most {MAX_PIXELS} in all")
+            _check_size(picture.height, picture.width)
             picture.load()
             return _simple(ImageOps.exif_transpose(picture))
     except UnidentifiedImageError:
         raise UnsupportedMediaError("the bytes are not a picture that can be read; send PNG, JPEG, WebP, GIF, BMP or TIFF") from None
     except Image.DecompressionBombError:
         raise TooLargeError(f"the picture has too many pixels, expected at most {MAX_PIXELS}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, RuntimeError, OverflowError, MemoryError) as error:
+    except (OSError, Warning, *UNREADABLE) as error:  # a warning, where the caller has made them errors
         raise InputError(f"the picture is damaged ({error}); send it again") from None
 
 
@@ -153,9 +151,10 @@ def _simple(picture: Any) -> np.ndarray[Any, Any]:
     """Take a decoded Pillow image apart: 16-bit grey is scaled down, palettes, CMYK and the like become RGB(A)."""
     if picture.mode.startswith("I") or picture.mode == "F":
         values = np.asarray(picture, dtype=np.float64)
-        top = 65535.0 if picture.mode.startswith("I") and values.max(initial=0) > 255 else 255.0
+        deep = picture.mode.startswith("I;16") or (picture.mode == "I" and values.max(initial=0) > 255)
+        top = 65535.0 if deep else 255.0
         return np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)[..., None]
-    if picture.mode not in ("L", "RGB", "RGBA"):
+    if picture.mode not in ("L", "RGB", "RGBA") or "transparency" in picture.info:
         transparent = picture.mode in ("LA", "PA", "La") or "transparency" in picture.info
         grey = picture.mode == "1"
         picture = picture.convert("L" if grey else "RGBA" if transparent else "RGB")
@@ -170,9 +169,13 @@ def _checked(array: np.ndarray[Any, Any]) -> Pixels:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or 0 in array.shape:
         raise InputError(f"the picture has shape {array.shape}, expected (height, width), or (height, width, 1, 3 or 4)")
-    if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise TooLargeError(f"the picture has {array.shape[1]}×{array.shape[0]} pixels, expected at most {MAX_PIXELS} in all")
+    _check_size(array.shape[0], array.shape[1])
     return array
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+        raise TooLargeError(f"the picture has {width}×{height} pixels, expected at most {MAX_SIDE} a side and {MAX_PIXELS} in all")
 
 
 def _to_channels(pixels: Pixels, channels: int) -> Pixels:

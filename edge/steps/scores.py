@@ -32,6 +32,7 @@ def softmax(value: Vector, context: Context) -> Vector:
     Returns:
         (C,) float32, each 0–1, sum 1. Computed in float64, shifted by the maximum, so it never overflows.
     """
+    _check_vector("softmax", value)
     scaled = np.asarray(value, dtype=np.float64) / context.temperature
     powers = np.exp(scaled - scaled.max())
     return np.asarray(powers / powers.sum(), dtype=np.float32)
@@ -51,6 +52,7 @@ def top_k(value: Vector, context: Context, *, k: int = 5) -> tuple[Ranked, ...]:
     Raises:
         ContractError: The contract names a number of labels other than C.
     """
+    _check_vector("top_k", value)
     if context.labels and len(context.labels) != len(value):
         raise ContractError(f"the model gives {len(value)} scores, but the contract has {len(context.labels)} labels; they must be equal")
     order = np.argsort(-np.asarray(value), kind="stable")[:k]
@@ -60,3 +62,9 @@ def top_k(value: Vector, context: Context, *, k: int = 5) -> tuple[Ranked, ...]:
 def check_top_k(k: Any = 5) -> str:
     """Say what is wrong with the parameters of `top_k`; empty where nothing is."""
     return "" if type(k) is int and k >= 1 else f"has k={k!r}, expected a whole number of at least 1"
+
+
+def _check_vector(step: str, value: Any) -> None:
+    if not isinstance(value, np.ndarray) or value.ndim != 1:
+        came = f"an array {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise ContractError(f"{step} got {came}, expected scores (C,); mend the order of the contract's postprocess steps")

@@ -39,6 +39,7 @@ def open_bundle_graph(bundle):
     return contract.load(bundle / "contract.json").main
 
 
+@pytest.mark.filterwarnings("ignore:Warning. Enabling `experimental_preserve_all_tensors`:UserWarning")  # the quantizer's own doing
 def test_merged_calibration_keeps_the_extremes_that_the_library_cuts_off(bundle, handover):
     images = open_handover(handover).calibration["image"][:64]
     work = quantizer.Quantizer(str(bundle / "model.fp32.tflite"), recipe.static_wi8_ai8())
