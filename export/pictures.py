@@ -49,8 +49,7 @@ def sizes(candidates: list[Candidate], metric: str) -> str:
         )
     axes.set_xlabel("size (kB)")
     axes.set_ylabel(metric)
-    axes.margins(x=0.3)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.4 * max(candidate.path.stat().st_size for candidate in candidates) / 1000)
     axes.grid(alpha=0.3)
     return _figure(figure)
 

@@ -192,7 +192,8 @@ def show(answers: list[Answer], truth: int, run: Path, bundle: Path, seconds: fl
         difference = float(np.abs(answer.logits - answers[0].logits).max())
         kb = "–" if answer.kb is None else f"{answer.kb:.1f}"
         print(f"{answer.place:<14} {answer.label:>6} {answer.probability:>12.6f} {difference:>11.2g} {kb:>8} {answer.ms:>8.3f}")
-    print("\ndifference: largest over the logits, against PyTorch; ms: one call on this machine, the HTTP one with the network")
+    print("\ndifference: largest over the logits, against PyTorch; ms: one call on this machine,")
+    print("over HTTP with the network, by the edge command with its first picture decoded")
     print(f"report: {bundle / 'report.html'}\ndone in {seconds:.0f} s; no process is left running")
 
 
