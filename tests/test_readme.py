@@ -22,7 +22,7 @@ def blocks(name):
     return [match.groups() for match in BLOCK.finditer((REPOSITORY / name).read_text(encoding="utf-8"))]
 
 
-def tested(kind):
+def marked(kind):
     return [(language, code) for mark, language, code in blocks("README.md") if mark == kind]
 
 
@@ -58,7 +58,7 @@ def port(bundle):
 
 
 def test_requests_to_the_server_answer_as_the_readme_promises(port):
-    (_, curl), (_, python) = tested("server")
+    (_, curl), (_, python) = marked("server")
     answers = run("bash", curl, port)
     assert '"label":"7"' in answers.replace(" ", "")
     assert '"ready"' in answers.replace(" ", "")
@@ -68,7 +68,7 @@ def test_requests_to_the_server_answer_as_the_readme_promises(port):
 
 
 def test_the_edge_commands_and_the_python_example(bundle):
-    (_, commands), (_, python) = tested("edge")
+    (_, commands), (_, python) = marked("edge")
     out = run("bash", commands)
     assert "docs/images/seven.png: 7 (" in out
     assert "ok, differs by at most" in out
@@ -76,7 +76,7 @@ def test_the_edge_commands_and_the_python_example(bundle):
 
 
 def test_models_are_listed():
-    ((language, code),) = tested("list")
+    ((language, code),) = marked("list")
     assert "mnist_cnn" in run(language, code).split()
 
 
