@@ -1,0 +1,73 @@
+"""Every recipe that listing finds, on a short road: a tiny training, ONNX and TFLite fp32, the same answers.
+
+A model that is added as a file is tested here without another line. The whole road with gates and figures is walked by
+`mnist_cnn` in the other tests, and by every recipe in `make ci-full`.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edge.steps import postprocessing, preprocessing
+from edge.storage import load_npz
+from export.build import Builder
+from export.candidate import Plan
+from export.handover import open_handover
+from export.parity import attempt, interpreters, prepare, runtimes_of
+from export.progress import Progress
+from export.sandbox import Sandbox
+from training.discover import find, names
+
+NAMES = names()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def tiny(request, tmp_path_factory):
+    """A hand-over after one epoch on few samples, with 64 test samples."""
+    folder = tmp_path_factory.mktemp(request.param)
+    words = ["train", request.param, "--out", str(folder), "--limit", "512", "--epochs", "1"]
+    done = subprocess.run([sys.executable, "-m", "edge", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return open_handover(folder / request.param)
+
+
+def test_the_listing_is_not_empty():
+    assert {"mnist_cnn", "mnist_cnn_documents"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_states_what_a_release_needs(name):
+    contract = find(name).contract
+    assert contract.name == name
+    assert contract.metric.floor is not None, "without a floor nothing can fail"
+    assert contract.licence
+    assert contract.source
+    assert contract.description
+    assert preprocessing(contract) is not None
+    assert postprocessing(contract) is not None
+
+
+def test_the_short_road_gives_the_same_answers(tiny, tmp_path):
+    sandbox = Sandbox(tmp_path, tmp_path / "logs", 300)
+    at_hand = interpreters()
+    builder = Builder(tiny, sandbox, at_hand, Progress("test", 3))
+    bench = prepare(tiny, sandbox)
+    bounds = {"onnx": tiny.contract.tolerance.onnx, "tflite": tiny.contract.tolerance.tflite}
+    made = [builder.convert(Plan("onnx", "fp32", ("server",))), *builder.tflite([Plan("tflite", "fp32", ("device",))])]
+    tried = 0
+    for candidate in made:
+        for runtime in runtimes_of(candidate, at_hand):
+            trial = attempt(candidate, runtime, at_hand[runtime], tiny, bench, sandbox)
+            assert max(trial.difference.values()) <= bounds[candidate.plan.format], f"{candidate.plan.file} on {runtime}"
+            assert trial.agreement == 1.0
+            tried += 1
+    assert tried == 3, "onnxruntime, ai-edge-litert and tflite-runtime"
+
+
+def test_golden_answers_are_the_trained_programs(tiny, tmp_path):
+    bench = prepare(tiny, Sandbox(tmp_path, tmp_path / "logs", 300))
+    for name, stored in tiny.golden.outputs.items():
+        np.testing.assert_allclose(bench.reference[name][bench.count :], stored, atol=1e-4)
+    assert set(load_npz(tiny.folder / "golden.npz")["label"]) <= set(tiny.contract.labels)
