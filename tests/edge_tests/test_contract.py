@@ -159,6 +159,7 @@ BAD_FIELDS = [
         ("preprocess",), [{"name": "resize"}], "preprocess[0] is {'name': 'resize'}, expected an object with \"step\"", id="no step"
     ),
     pytest.param(("preprocess",), ["resize"], "preprocess[0] is 'resize', expected an object", id="bare step"),
+    pytest.param(("preprocess",), [{"step": "x", "by": float("nan")}], "nan}, expected finite numbers", id="NaN in a step"),
     pytest.param(("preprocess",), [{"step": 1}], "preprocess[0] is {'step': 1}", id="step's name is a number"),
     pytest.param(("name",), "Digits", "name is 'Digits', expected lower-case words", id="capital in the name"),
     pytest.param(("name",), "../digits", "name is '../digits'", id="path as a name"),

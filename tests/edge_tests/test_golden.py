@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edge import contract, golden
+from edge.bundle import open_bundle
 from edge.contract import Contract
 from edge.errors import BundleError, ParityError, TandemError
 from edge.golden import Golden
@@ -143,3 +144,12 @@ def test_replay_outside_the_tolerance_is_refused(tmp_path: Path, run: Any, fragm
         golden.replay_model(stored, run, 0.5, "double 1.0.0, f on r")
     assert isinstance(refusal.value, ParityError)
     assert fragment in str(refusal.value)
+
+
+def test_a_file_that_the_system_does_not_give_is_named(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(bundle / "model.onnx"))
+
+    monkeypatch.setattr("edge.bundle.verify", refuse)
+    with pytest.raises(BundleError, match=r"model\.onnx: cannot be read \(Permission denied\); mend its rights"):
+        open_bundle(bundle)

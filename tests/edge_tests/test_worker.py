@@ -109,3 +109,11 @@ def test_process_with_a_file_that_is_refused_ends_with_4(ask: Any, repository: P
     assert code == 4
     assert report["error"].startswith("bad.tflite: ai-edge-litert ")
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"contract": 1}', "\x00"], ids=["empty", "list", "no field", "half", "junk"])
+def test_what_is_no_request_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    request = tmp_path / "request.json"
+    request.write_text(text, encoding="utf-8")
+    assert worker.main([str(request)]) == 2
+    assert "is no request of this worker" in json.loads(capsys.readouterr().out)["error"]

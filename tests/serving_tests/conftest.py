@@ -151,16 +151,39 @@ def client(tiny_bundles: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture(scope="session")
-def png() -> bytes:
+def check_refusal(client: TestClient) -> Callable[[str, str, dict[str, Any], int, str], None]:
+    """Sends what is malformed, and holds the refusal to its code, to some of its words and to the form that all have."""
+
+    def check(method: str, path: str, sent: dict[str, Any], code: int, words: str) -> None:
+        response = client.request(method, path, **sent)
+        assert (response.status_code, words in response.json()["error"]) == (code, True), response.text
+        assert response.headers["content-type"] == "application/json"
+        assert set(response.json()) == {"error", "reason", "request_id"}
+        assert response.headers["x-request-id"] == response.json()["request_id"]
+        assert "Traceback" not in response.text
+        if code == 405:
+            assert all(f" {method} " not in f" {allowed} " for allowed in response.headers["allow"].split(", "))
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    """Makes a picture file of noise, always the same."""
+
+    def make(kind: str = "PNG", size: tuple[int, int] = (30, 40), mode: str = "L") -> bytes:
+        pixels = np.random.default_rng(3).integers(0, 256, (size[1], size[0], len(mode)), dtype=np.uint8).squeeze()
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, kind)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def png(picture: Callable[..., bytes]) -> bytes:
     """A picture in a file."""
-    return encoded(np.random.default_rng(3).integers(0, 256, (40, 30), dtype=np.uint8))
-
-
-def encoded(pixels: Array, kind: str = "PNG") -> bytes:
-    """Encode pixels."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
+    return picture()
 
 
 @pytest.fixture(scope="session")
