@@ -57,6 +57,14 @@ class Tensor:
         """The shape of one sample, without the batch axis."""
         return self.shape[1:]
 
+    def takes_row(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether one sample may have this shape, in which a named axis may have any size."""
+        return len(shape) == len(self.row_shape) and all(isinstance(n, str) or n == m for n, m in zip(self.row_shape, shape))
+
+    def takes_batch(self, shape: tuple[int, ...]) -> bool:
+        """Tell whether some samples, (N, …), may have this shape."""
+        return len(shape) > 0 and self.takes_row(shape[1:])
+
 
 @dataclass(frozen=True)
 class Graph:

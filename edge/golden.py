@@ -136,8 +136,7 @@ def _tensor(arrays: Mapping[str, Array], key: str, tensor: Tensor, path: Path) -
     if key not in arrays:
         raise BundleError(f"{path}: no array {key!r}; the contract names this tensor")
     array = arrays[key]
-    fits = array.ndim == len(tensor.shape) and all(isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, array.shape[1:]))
-    if array.dtype != tensor.dtype or not fits:
+    if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape):
         raise BundleError(f"{path}: {key!r} is {array.dtype} {array.shape}, expected {tensor.dtype} {tensor.shape}")
     return array
 

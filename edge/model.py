@@ -181,7 +181,7 @@ class Model:
         count = len(next(iter(inputs.values())))
         for tensor in tensors:
             array = inputs[tensor.name]
-            if array.dtype != tensor.dtype or not _fits(array.shape, (count, *tensor.row_shape)) or count < 1:
+            if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape) or len(array) != count or count < 1:
                 raise InputError(
                     f"{self.contract.name}: input {tensor.name!r} is {array.dtype} {array.shape}, "
                     f"expected {tensor.dtype} {tensor.shape} with 1 sample or more; see contract.json"
@@ -223,15 +223,10 @@ class Model:
             row = np.asarray(rows[tensor.name])
         except ValueError as error:
             raise InputError(f"{self.contract.name}: input {tensor.name!r} is no array ({error})") from None
-        if row.dtype != tensor.dtype or not _fits(row.shape, tensor.row_shape):
+        if row.dtype != tensor.dtype or not tensor.takes_row(row.shape):
             raise InputError(
                 f"{self.contract.name}: input {tensor.name!r} is {row.dtype} {row.shape}, "
                 f"expected {tensor.dtype} {tensor.row_shape}; see contract.json"
             )
         check_range(row, tensor, f"{self.contract.name}: input {tensor.name!r}")
         return row
-
-
-def _fits(shape: tuple[int, ...], expected: tuple[Union[int, str], ...]) -> bool:
-    """Tell whether a shape is the expected one, in which a word stands for any size."""
-    return len(shape) == len(expected) and all(isinstance(n, str) or n == m for n, m in zip(expected, shape))

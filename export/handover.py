@@ -18,7 +18,7 @@ from edge.storage import load_npz, verify
 
 Array = np.ndarray[Any, Any]
 PROGRAMS = ("program.pt2",)
-UNLISTED = frozenset({"training.json", "curves.png", "confusion.png"})
+UNLISTED = frozenset({"training.json", "curves.png", "confusion.png", "reliability.png", "run.html"})
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,7 @@ def _input(arrays: Mapping[str, Array], tensor: Tensor, path: Path) -> Array:
     array = arrays.get(f"input/{tensor.name}")
     if array is None or len(array) == 0:
         raise BundleError(f"{path}: no samples for input {tensor.name!r}; expected 'input/{tensor.name}' {tensor.dtype} {tensor.shape}")
-    fits = array.ndim == len(tensor.shape) and all(
-        isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, array.shape[1:], strict=True)
-    )
-    if not fits or array.dtype != tensor.dtype:
+    if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape):
         raise BundleError(f"{path}: input {tensor.name!r} is {array.dtype} {array.shape}, expected {tensor.dtype} {tensor.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise BundleError(f"{path}: input {tensor.name!r} has values that are not finite (NaN or infinity); mend the samples")

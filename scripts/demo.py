@@ -7,6 +7,7 @@ digit over HTTP, answers the same digit with the edge command, compares all with
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -15,8 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +63,8 @@ def main() -> int:
         Image.fromarray(pixels[:, :, 0]).save(picture)
         answers = [pytorch(run, bundle, pixels)]
         answers += [in_process(bundle, recipe, place, pixels) for recipe, place in files(bundle)]
-        with server() as address:
-            answers.append(over_http(address, picture, pixels))
+        with server() as port:
+            answers.append(over_http(port, picture, pixels))
         answers.append(edge_command(bundle, picture))
     show(answers, truth, run, bundle, time.perf_counter() - started)
     if any(answer.label != answers[0].label for answer in answers):
@@ -104,16 +103,16 @@ def in_process(bundle: Path, variant: str, place: str, pixels: np.ndarray[Any, A
     )
 
 
-def over_http(address: str, picture: Path, pixels: np.ndarray[Any, Any]) -> Answer:
+def over_http(port: int, picture: Path, pixels: np.ndarray[Any, Any]) -> Answer:
     """Upload the picture as a person would, and read the logits by the V2 protocol."""
     content = picture.read_bytes()
 
     def upload() -> Any:
-        return post(f"{address}/predict/{NAME}", content, "image/png")
+        return post(port, f"/predict/{NAME}", content, "image/png")
 
     best = upload()["predictions"][0]
     tensor = {"name": "image", "shape": [1, *pixels.shape], "datatype": "UINT8", "data": pixels.ravel().tolist()}
-    reply = post(f"{address}/v2/models/{NAME}/infer", json.dumps({"inputs": [tensor]}).encode(), "application/json")
+    reply = post(port, f"/v2/models/{NAME}/infer", json.dumps({"inputs": [tensor]}).encode(), "application/json")
     logits = np.array(reply["outputs"][0]["data"], dtype=np.float32).ravel()
     return Answer("HTTP server", best["label"], best["score"], logits, None, median_ms(upload))
 
@@ -128,17 +127,16 @@ def edge_command(bundle: Path, picture: Path) -> Answer:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
+def server() -> Iterator[int]:
     """Start the server on a free port, wait until it is ready, stop it and all it started at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen([*TANDEM, "serve", "--port", str(port)], stdout=log, stderr=log, start_new_session=True)
         try:
-            wait_ready(child, address, log)
-            yield address
+            wait_ready(child, port, log)
+            yield port
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGTERM)
@@ -149,7 +147,7 @@ def server() -> Iterator[str]:
                 child.wait()
 
 
-def wait_ready(child: subprocess.Popen[bytes], address: str, log: Any) -> None:
+def wait_ready(child: subprocess.Popen[bytes], port: int, log: Any) -> None:
     """Wait for the ready route.
 
     Raises:
@@ -157,20 +155,28 @@ def wait_ready(child: subprocess.Popen[bytes], address: str, log: Any) -> None:
     """
     limit = time.monotonic() + READY_S
     while time.monotonic() < limit and child.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
-            with urllib.request.urlopen(f"{address}/v2/health/ready", timeout=5):  # noqa: S310 (our own address)
+            connection.request("GET", "/v2/health/ready")
+            if connection.getresponse().status == http.client.OK:
                 return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+        except OSError:
+            pass  # not listening yet
+        finally:
+            connection.close()
+        time.sleep(0.2)
     log.seek(0)
     raise TandemError(f"the server did not become ready in {READY_S} s:\n{log.read()[-2000:].decode(errors='replace')}")
 
 
-def post(url: str, content: bytes, kind: str) -> Any:
+def post(port: int, path: str, content: bytes, kind: str) -> Any:
     """Send one request and read the JSON answer."""
-    request = urllib.request.Request(url, content, {"Content-Type": kind})  # noqa: S310 (our own address)
-    with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
-        return json.load(reply)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", path, content, {"Content-Type": kind})
+        return json.load(connection.getresponse())
+    finally:
+        connection.close()
 
 
 def median_ms(call: Callable[[], object]) -> float:

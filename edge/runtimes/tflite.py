@@ -78,8 +78,7 @@ def _bind(details: list[dict[str, Any]], tensors: tuple[Tensor, ...], physicals:
         if detail is None:
             raise GateError(f"{file}: no tensor {physical.name!r} for {tensor.name!r}; it has {', '.join(by_name)}")
         shape = tuple(int(n) for n in detail["shape"])
-        fits = len(shape) == len(tensor.shape) and all(isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, shape[1:]))
-        if np.dtype(detail["dtype"]) != physical.dtype or not fits or shape[0] != 1:
+        if np.dtype(detail["dtype"]) != physical.dtype or not tensor.takes_batch(shape) or shape[0] != 1:
             raise GateError(
                 f"{file}: tensor {tensor.name!r} is {np.dtype(detail['dtype'])} {shape}, expected {physical.dtype} {(1, *tensor.row_shape)}"
             )
