@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge.errors import UsageError
-from training import discover
+from training import compare, discover
 from training.finished import Outcome, TrainOptions
 from training.recipe import SOURCES
 from training.train import train
@@ -21,18 +25,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="the model, such as mnist_cnn")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of hand-over directories (default: runs)")
     parser.add_argument("--epochs", type=int, help="passes over the training data (default: the recipe's)")
+    parser.add_argument("--learning-rate", type=float, metavar="RATE", help="highest learning rate (default: the recipe's)")
     parser.add_argument("--seed", type=int, help="seed of weights and shuffling (default: the recipe's)")
     parser.add_argument(
         "--source", choices=SOURCES, default="auto", help="which content of the data set (default: auto, the best to be had)"
     )
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="read the data set's genuine files from this folder")
     parser.add_argument("--limit", type=int, metavar="N", help="use N training samples only")
-    parser.add_argument("--force", action="store_true", help="train although nothing has changed")
+    parser.add_argument("--force", action="store_true", help="train although nothing has changed, and from nothing although it could go on")
+    parser.add_argument("--from", dest="start", type=Path, metavar="FILE", help="begin with this checkpoint of another training")
     parser.add_argument("--json", action="store_true", help="print the training's record as JSON")
     parser.add_argument("--list", action="store_true", help="list the models and stop")
+    parser.add_argument(
+        "--compare", nargs="+", type=Path, metavar="RUN", help="compare finished hand-over directories with the first and stop"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train one model, or list all.
+    """Train one model, list all, or compare finished trainings.
 
     Raises:
         UsageError: No model is named, or a number cannot be used.
@@ -42,16 +52,41 @@ def run(args: argparse.Namespace) -> int:
         names = discover.names()
         print(json.dumps(names) if args.json else "\n".join(names))
         return 0
+    if args.compare:
+        return _compare(args)
     if args.name is None:
         raise UsageError(f"name the model to train; there are: {', '.join(discover.names())}")
-    options = TrainOptions(args.out, args.epochs, args.seed, args.source, args.limit, args.force)
+    numbers = (args.epochs, args.seed, args.source, args.limit, args.force, args.learning_rate)
+    options = TrainOptions(args.out, *numbers, start=args.start, data_dir=args.data_dir)
     started = time.perf_counter()
-    outcome = train(args.name, options)
+    with _terminable():
+        outcome = train(args.name, options)
     seconds = time.perf_counter() - started
     if args.json:
         print(json.dumps({**outcome.record, "folder": str(outcome.folder), "skipped": outcome.skipped}, ensure_ascii=False))
     else:
         print(describe(outcome, seconds))
+    return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does: what is open is put away, and the command says how to go on."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set what signals do
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    if args.name is not None:
+        raise UsageError(f"{args.name!r} is named beside --compare, which trains nothing; give the runs only: --compare RUN RUN")
+    found = compare.compare(args.compare)
+    print(json.dumps(found.to_json(), ensure_ascii=False) if args.json else compare.describe(found))
     return 0
 
 

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import BundleError, UsageError
-from edge.storage import verify
+from edge.storage import sha256_file, verify
 from training.progress import say
 from training.recipe import DataOptions, FitSettings
 from training.sources import training_fingerprint
 
 RECORD = "training.json"
-UNLISTED = frozenset({RECORD, "curves.png", "confusion.png"})
+UNLISTED = frozenset({RECORD, "curves.png", "confusion.png", "reliability.png", "run.html"})
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """How one training is asked for; None keeps what the recipe says.
 
-    `limit` is the number of training samples; `force` trains although nothing has changed.
+    `limit` is the number of training samples; `force` trains although nothing has changed, from nothing; `start` is a
+    checkpoint of another training to begin with; `data_dir` is a folder with the data set's genuine files.
     """
 
     out: Path = Path("runs")
@@ -31,13 +32,25 @@ class TrainOptions:
     source: str = "auto"
     limit: int | None = None
     force: bool = False
+    learning_rate: float | None = None
+    start: Path | None = None
+    data_dir: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers and words that no training can use."""
-        DataOptions(self.source)
+        DataOptions(self.source, self.data_dir)
         FitSettings(epochs=1 if self.epochs is None else self.epochs, seed=0 if self.seed is None else self.seed)
+        if self.learning_rate is not None:
+            FitSettings(learning_rate=self.learning_rate)
+        if self.start is not None and not self.start.is_file():
+            raise UsageError(f"--from is {self.start}, expected a checkpoint file, such as epoch-00003.….pt; there is none")
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"--limit is {self.limit}, expected 1 training sample or more")
+
+    @property
+    def asked_source(self) -> str:
+        """Where the data were asked to come from: the source, or `folder`."""
+        return self.source if self.data_dir is None else "folder"
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,9 @@ class Outcome:
 
 def identify(name: str, path: Path, options: TrainOptions, data_sha256: str) -> str:
     """Return the fingerprint of a training: one hash over sources, settings, data and framework."""
-    words = (f"{key}={getattr(options, key)}" for key in ("epochs", "seed", "limit"))
+    words = [f"{key}={getattr(options, key)}" for key in ("epochs", "seed", "limit", "learning_rate")]
+    if options.start is not None:
+        words.append(f"start={sha256_file(options.start)}")
     return training_fingerprint(path, name, data_sha256, *words)
 
 
@@ -69,7 +84,7 @@ def look_up(name: str, path: Path, options: TrainOptions, data_sha256: str | Non
     """
     for folder in sorted(path.parent for path in (options.out / name).glob(f"*/{RECORD}")):
         record = read_record(folder)
-        if record is None or record["asked"]["source"] != options.source or (data_sha256 is None and record["data"]["stand_in"]):
+        if record is None or record["asked"]["source"] != options.asked_source or (data_sha256 is None and record["data"]["stand_in"]):
             continue
         if record["fingerprint"] != identify(name, path, options, data_sha256 or record["data"]["sha256"]):
             continue

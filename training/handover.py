@@ -1,7 +1,7 @@
 """The directory that training hands to export: the program, the contract, and samples that prove the rest of the road.
 
 program.pt2  contract.json  calibration.npz  eval.npz  golden.npz   listed in SHA256SUMS
-training.json  curves.png  confusion.png                            for people and for skipping; not listed
+training.json  run.html  curves.png  confusion.png  reliability.png for people and for skipping; not listed
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from torch import nn
 
 from edge.steps import preprocessing
 from edge.storage import atomic_directory, save_npz, write_sums
-from training import plots
-from training.evaluate import Evaluation
+from training import plots, run_page
 from training.finished import RECORD
 from training.fit import Fitted, runner, tensor
 from training.recipe import Array, Recipe, Split, Splits, check_array
+from training.run_page import Answered
 from training.sampling import balanced_order
 
 LISTED = ("program.pt2", "contract.json", "calibration.npz", "eval.npz", "golden.npz")
@@ -32,7 +32,7 @@ _SEED = 0  # of the choice of samples: another training of the same model is ask
 
 
 def write(
-    target: Path, recipe: Recipe, module: nn.Module, splits: Splits, fitted: Fitted, test: Evaluation, record: Mapping[str, Any]
+    target: Path, recipe: Recipe, module: nn.Module, splits: Splits, fitted: Fitted, answered: Answered, record: Mapping[str, Any]
 ) -> None:
     """Write the hand-over directory: whole, or not at all.
 
@@ -42,7 +42,7 @@ def write(
         module: The trained module, on the CPU, in evaluation mode.
         splits: The data.
         fitted: How training went.
-        test: The figures on the test split.
+        answered: What came of the test split.
         record: What `training.json` says.
 
     Raises:
@@ -58,7 +58,9 @@ def write(
         save_npz(folder / "golden.npz", golden_arrays(recipe, module, splits))
         write_sums(folder, list(LISTED))
         plots.curves(folder / "curves.png", name, fitted, recipe.contract.metric.name)
-        plots.confusion(folder / "confusion.png", f"{name} on {splits.name}, test split", test.confusion, splits.classes)
+        plots.confusion(folder / "confusion.png", f"{name} on {splits.name}, test split", answered.figures.confusion, splits.classes)
+        plots.reliability(folder / "reliability.png", f"{name} on {splits.name}", answered.calibration)
+        (folder / run_page.NAME).write_text(run_page.render(recipe.contract, splits, fitted, answered, record), encoding="utf-8")
         (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a training: its curves and its confusion matrix, as PNG."""
+"""Pictures of a training: its curves, its confusion matrix and how far its confidence is right, as PNG."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from training.fit import Epoch, Fitted
+from training.calibration import BINS, Calibration, Reliability
+from training.fit import Fitted
 from training.recipe import Array
 
-_TRAIN, _VALIDATION, _BEST, _INK = "#8a94a6", "#0b6e99", "#d9730d", "#2f3437"
+_TRAIN, _VALIDATION, _BEST, _INK, _STOP = "#8a94a6", "#0b6e99", "#d9730d", "#2f3437", "#c62828"
+_FEW = 10  # samples in a bin; with fewer its share of right answers says little, so it is drawn pale
 _MAX_WRITTEN = 30  # classes; beyond that numbers in cells are no longer readable
+_plain = mpl.rc_context({"text.parse_math": False})  # a class may be called "$5–$10", which is no formula
 
 
+@_plain
 def curves(path: Path, title: str, fitted: Fitted, metric: str = "accuracy") -> None:
     """Draw loss and metric by epoch, for training and validation, with the epoch whose weights were kept.
 
@@ -32,12 +37,12 @@ def curves(path: Path, title: str, fitted: Fitted, metric: str = "accuracy") -> 
     ending = f"stopped early after epoch {len(fitted.history)}" if fitted.stopped_early else f"{len(fitted.history)} epochs"
     figure.suptitle(f"{title} – {ending}, {fitted.seconds:.0f} s", fontsize=12, color=_INK)
     left, right = figure.subplots(1, 2)
-    best = fitted.history[fitted.best_epoch - 1]
-    _curve(left, "loss (cross-entropy)", fitted.history, "train_loss", "validation_loss", best)
-    _curve(right, metric, fitted.history, "train_metric", "validation_metric", best)
+    draw_curve(left, "loss (cross-entropy)", fitted, "loss")
+    draw_curve(right, metric, fitted, "metric")
     figure.savefig(path, metadata={"Software": None})
 
 
+@_plain
 def confusion(path: Path, title: str, matrix: Array, labels: tuple[str, ...]) -> None:
     """Draw a confusion matrix: right answers pale on the diagonal, mistakes the redder the more there are.
 
@@ -68,28 +73,84 @@ def confusion(path: Path, title: str, matrix: Array, labels: tuple[str, ...]) ->
     figure.savefig(path, metadata={"Software": None})
 
 
-def _curve(axes: Axes, name: str, history: Sequence[Epoch], train: str, validation: str, best: Epoch) -> None:
+@_plain
+def reliability(path: Path, title: str, calibration: Calibration, part: str = "test") -> None:
+    """Draw how often answers are right against how sure they are, before and after the temperature, with counts.
+
+    Args:
+        path: The PNG to write.
+        title: What was measured.
+        calibration: The temperature and the figures.
+        part: The split that is shown.
+    """
+    figure = Figure(figsize=(10, 5), dpi=120, layout="constrained")
+    figure.suptitle(f"{title}, {part} split, {int(calibration.before[part].counts.sum()):,} samples", fontsize=12, color=_INK)
+    grid = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
+    draw_reliability(grid[:, 0], "as trained", calibration.before[part])
+    draw_reliability(grid[:, 1], f"divided by temperature {calibration.temperature:g}", calibration.after[part])
+    figure.savefig(path, metadata={"Software": None})
+
+
+def draw_curve(axes: Axes, name: str, fitted: Fitted, figure: str) -> None:
+    """Draw one figure by epoch, for training and validation, with the epoch kept and where training stopped early.
+
+    Args:
+        axes: Where to draw.
+        name: What it is called.
+        fitted: How training went.
+        figure: `loss` or `metric`.
+    """
+    history, best = fitted.history, fitted.history[fitted.best_epoch - 1]
     numbers = [epoch.number for epoch in history]
-    axes.plot(numbers, [getattr(epoch, train) for epoch in history], "o-", color=_TRAIN, label="training", markersize=4)
-    axes.plot(numbers, [getattr(epoch, validation) for epoch in history], "o-", color=_VALIDATION, label="validation", markersize=4)
-    value = float(getattr(best, validation))
+    train, validation = ([getattr(epoch, f"{part}_{figure}") for epoch in history] for part in ("train", "validation"))
+    axes.fill_between(numbers, train, validation, color=_VALIDATION, alpha=0.12, linewidth=0)  # wide where it overfits
+    axes.plot(numbers, train, "o-", color=_TRAIN, label="training", markersize=4)
+    axes.plot(numbers, validation, "o-", color=_VALIDATION, label="validation", markersize=4)
+    value = float(getattr(best, f"validation_{figure}"))
     axes.axvline(best.number, color=_BEST, linestyle=":", linewidth=1.2)
-    axes.plot(
-        [best.number],
-        [value],
-        "o",
-        color=_BEST,
-        markersize=9,
-        fillstyle="none",
-        markeredgewidth=2,
-        label=f"kept: epoch {best.number}, {value:.4f}",
-    )
+    ring: dict[str, Any] = {"color": _BEST, "markersize": 9, "fillstyle": "none", "markeredgewidth": 2}
+    axes.plot([best.number], [value], "o", label=f"kept: epoch {best.number}, {value:.4f}", **ring)
+    if fitted.stopped_early:
+        axes.axvline(numbers[-1], color=_STOP, linestyle="--", linewidth=1.2, label=f"stopped early after epoch {numbers[-1]}")
     axes.set_xlabel("epoch")
     axes.set_title(name, fontsize=11, color=_INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(color="#eeeeee")
+    axes.grid(color="#8884", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="best", frameon=False, fontsize=9)
+
+
+def draw_reliability(pair: Sequence[Axes], name: str, measured: Reliability) -> None:
+    """Draw the share of right answers in each bin of confidence, and below it how many samples are in it.
+
+    Args:
+        pair: Two axes, the upper for shares, the lower for counts.
+        name: What is shown.
+        measured: The figures.
+    """
+    upper, lower = pair
+    centres, width = (np.arange(BINS) + 0.5) / BINS, 0.9 / BINS
+    used = measured.counts > 0
+    for chosen, alpha in ((used & (measured.counts >= _FEW), 1.0), (used & (measured.counts < _FEW), 0.35)):
+        upper.bar(centres[chosen], measured.accuracy[chosen], width, color=_VALIDATION, alpha=alpha)
+    low, high = centres[used] - width / 2, centres[used] + width / 2
+    upper.hlines(measured.confidence[used], low, high, color=_BEST, linewidth=2, label="mean confidence")
+    upper.plot([0, 1], [0, 1], "--", color=_TRAIN, linewidth=1, label="as sure as right")
+    upper.set_title(f"{name}: calibration error {measured.error:.4f}", fontsize=11, color=_INK)
+    upper.set_ylabel("share right")
+    upper.set_ylim(0, 1.05)
+    upper.legend(loc="upper left", frameon=False, fontsize=9)
+    lower.bar(centres[used], measured.counts[used], width, color=_TRAIN)
+    lower.set_yscale("log")
+    lower.yaxis.set_major_formatter("{x:,.0f}")
+    lower.set_ylim(0.7, 2.5 * max(1, int(measured.counts.max())))
+    lower.set_ylabel("samples")
+    lower.set_xlabel("confidence")
+    for axes in pair:
+        axes.set_xlim(0, 1)
+        axes.grid(axis="y", color="#8884", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
 
 
 def _write_cells(axes: Axes, matrix: Array, mistakes: Array) -> None:

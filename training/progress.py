@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 
 class Bar:
-    """A bar over a known number of samples; without a terminal it shows nothing, and `say` carries the news."""
+    """A bar over a known number of samples or bytes; without a terminal it shows nothing, and `say` carries the news."""
 
-    def __init__(self, total: int) -> None:
-        """Begin at zero of `total` samples."""
-        self._bar = tqdm(total=total, unit=" samples", unit_scale=True, file=sys.stderr, leave=False, disable=not sys.stderr.isatty())
+    def __init__(self, total: int, unit: str = " samples") -> None:
+        """Begin at zero of `total`, 0 where it is not known."""
+        self._bar = tqdm(total=total or None, unit=unit, unit_scale=True, file=sys.stderr, leave=False, disable=not sys.stderr.isatty())
 
     def begin(self, title: str) -> None:
         """Name what is being done now, such as `epoch 2/6`."""
@@ -32,9 +32,9 @@ class Bar:
 
 
 @contextmanager
-def bar(total: int) -> Iterator[Bar]:
+def bar(total: int, unit: str = " samples") -> Iterator[Bar]:
     """Show a bar for as long as the block runs."""
-    shown = Bar(total)
+    shown = Bar(total, unit)
     try:
         yield shown
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -18,21 +19,24 @@ if TYPE_CHECKING:  # a recipe can be read where torch is not installed
 Array: TypeAlias = np.ndarray[Any, Any]
 RawInputs: TypeAlias = Callable[[Mapping[str, Array], np.random.Generator], list[Array]]
 Source = Literal["auto", "full", "subset"]
-Schedule = Literal["constant", "one_cycle"]
+Schedule = Literal["constant", "one_cycle", "cosine"]
 SOURCES: tuple[str, ...] = get_args(Source)
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which content of a data set to load: `full`, its `subset`, or `auto`, the best that can be had."""
+    """Which content of a data set to load: `full`, its `subset`, or `auto`, the best that can be had; or a folder's genuine files."""
 
     source: str = "auto"
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a source of another name."""
+        """Refuse a source of another name, and a source beside a folder."""
         if self.source not in SOURCES:
             raise UsageError(f"--source is {self.source!r}, expected one of {', '.join(SOURCES)}")
+        if self.folder is not None and self.source != "auto":
+            raise UsageError(f"--source {self.source} and --data-dir {self.folder} contradict each other; give one of them")
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,22 @@ class Splits:
 class FitSettings:
     """How a classifier is fitted; the loss is cross-entropy, the optimiser AdamW.
 
-    `patience` counts the epochs without a better validation metric after which training stops; none means never.
+    Attributes:
+        epochs: Passes over the training data, at most.
+        batch_size: Samples of one forward pass.
+        learning_rate: The highest of the schedule.
+        schedule: `constant`; `one_cycle`, up and down; `cosine`, down to nothing.
+        patience: Epochs without a better validation metric after which training stops; None means never.
+        seed: Of weights, shuffling and whatever else is random.
+        weight_decay: Of AdamW.
+        clip_norm: The largest norm that a gradient may have, over all weights; a larger one is scaled down to it.
+        accumulate: Batches whose gradients are averaged into one step of the optimiser.
+        warmup: The share of all steps in which the learning rate rises from nothing; `one_cycle` has its own rise.
+        mixed_precision: Train in bfloat16 where that is safe; CUDA only. Validation is always in float32.
+        channels_last: Lay the weights of 2-D convolutions out as NHWC; CUDA only.
+        compile: Train through `torch.compile`; CUDA only.
+
+    What is for CUDA only is left out on a CPU, and said: one recipe serves both, and a CPU gives the same bits again.
     """
 
     epochs: int = 10
@@ -106,19 +125,35 @@ class FitSettings:
     patience: int | None = None
     seed: int = 0
     weight_decay: float = 0.0
+    clip_norm: float | None = None
+    accumulate: int = 1
+    warmup: float = 0.0
+    mixed_precision: bool = False
+    channels_last: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can use."""
-        for name, least, most in (("epochs", 1, 100_000), ("batch_size", 1, 1 << 20), ("seed", 0, 2**32 - 1)):
+        for name, least, most in (
+            ("epochs", 1, 100_000),
+            ("batch_size", 1, 1 << 20),
+            ("seed", 0, 2**32 - 1),
+            ("accumulate", 1, 1 << 20),
+        ):
             _check_whole(name, getattr(self, name), least, most)
         if self.patience is not None:
             _check_whole("patience", self.patience, 1, 100_000)
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise UsageError(f"learning_rate is {self.learning_rate!r}, expected a finite number above 0")
+        _check_above_zero("learning_rate", self.learning_rate)
+        if self.clip_norm is not None:
+            _check_above_zero("clip_norm", self.clip_norm)
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise UsageError(f"weight_decay is {self.weight_decay!r}, expected a finite number of 0 or more")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"schedule is {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
+        if not 0 <= self.warmup < 1:
+            raise UsageError(f"warmup is {self.warmup!r}, expected a share of the steps from 0 to below 1")
+        if self.warmup and self.schedule == "one_cycle":
+            raise UsageError(f"warmup is {self.warmup!r} with the schedule one_cycle, which rises by itself; expected constant or cosine")
 
 
 @dataclass(frozen=True)
@@ -182,14 +217,15 @@ class Recipe:
         floor = contract.metric.floor if self.subset_floor is None else self.subset_floor
         return replace(self, contract=replace(contract, metric=replace(contract.metric, floor=floor), source=splits.note))
 
-    def with_fit(self, *, epochs: int | None = None, seed: int | None = None) -> Recipe:
+    def with_fit(self, *, epochs: int | None = None, seed: int | None = None, learning_rate: float | None = None) -> Recipe:
         """Return the recipe with other settings; None keeps what it has.
 
         Raises:
             UsageError: A number cannot be used.
         """
-        fit = replace(self.fit, epochs=self.fit.epochs if epochs is None else epochs, seed=self.fit.seed if seed is None else seed)
-        return replace(self, fit=fit)
+        asked = {"epochs": epochs, "seed": seed, "learning_rate": learning_rate}
+        changed: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        return replace(self, fit=replace(self.fit, **changed))
 
 
 def check_array(array: Array, tensor: Tensor, where: str) -> None:
@@ -203,6 +239,11 @@ def check_array(array: Array, tensor: Tensor, where: str) -> None:
     )
     if array.dtype != tensor.dtype or not fits:
         raise ContractError(f"{where} is {array.dtype} {array.shape}, expected {tensor.dtype} ({', '.join(map(str, tensor.shape))})")
+
+
+def _check_above_zero(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"{name} is {value!r}, expected a finite number above 0")
 
 
 def _check_whole(name: str, value: object, least: int, most: int) -> None:

@@ -6,14 +6,17 @@ import datetime
 import platform
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.errors import SetupError, UsageError
-from training import discover
+from edge.errors import GateError, SetupError, UsageError
+from training import correctness, discover
+from training.calibration import Calibration, calibrate
 from training.evaluate import Evaluation, evaluate, predict
 from training.finished import Outcome, TrainOptions, identify, look_up
 from training.progress import say
@@ -23,6 +26,7 @@ from training.sampling import stratified_order
 if TYPE_CHECKING:
     from torch import nn
 
+    from training.checkpoint import Checkpoints
     from training.fit import Fitted
 
 
@@ -44,13 +48,13 @@ def train(name: str, options: TrainOptions) -> Outcome:
         ContractError: Data or module are not what the contract promises.
     """
     path = discover.file_of(name)
-    done = None if options.force else look_up(name, path, options)
+    done = None if options.force or options.data_dir else look_up(name, path, options)  # a folder's content is not pinned
     if done is not None:
         return done
-    recipe = discover.find(name).with_fit(epochs=options.epochs, seed=options.seed)
-    splits = limited(recipe.load_data(DataOptions(options.source)), options.limit)
+    recipe = discover.find(name).with_fit(epochs=options.epochs, seed=options.seed, learning_rate=options.learning_rate)
+    splits = limited(recipe.load_data(DataOptions(options.source, options.data_dir)), options.limit)
     say(f"data: {splits.note}; {', '.join(f'{len(split):,} to {part}' for part, split in splits.parts().items())}")
-    done = look_up(name, path, options, splits.sha256) if splits.stand_in and not options.force else None
+    done = look_up(name, path, options, splits.sha256) if (splits.stand_in or options.data_dir) and not options.force else None
     if done is not None:
         return done
     return _train(recipe.for_data(splits), splits, options, identify(name, path, options, splits.sha256))
@@ -72,30 +76,71 @@ def limited(splits: Splits, limit: int | None) -> Splits:
 
 def _train(recipe: Recipe, splits: Splits, options: TrainOptions, fingerprint: str) -> Outcome:
     # Imported here, not above: a stage that is skipped must not wait for torch.
-    from training import handover
-    from training.fit import fit, reproducible, runner
+    from training.checkpoint import FOLDER, Checkpoints
 
-    started = time.perf_counter()
     target = options.out / recipe.contract.name / recipe.contract.version
     _check_place(target)
     recipe.check_data(splits)
+    checkpoints = Checkpoints(target.parent / FOLDER / fingerprint[:12], fingerprint, options.start)
+    if options.force:
+        checkpoints.remove()
+    with _told(checkpoints, recipe.fit.learning_rate):
+        record = _produce(recipe, splits, options, fingerprint, target, checkpoints)
+    checkpoints.remove()
+    return Outcome(target, record, skipped=False)
+
+
+@contextmanager
+def _told(checkpoints: Checkpoints, learning_rate: float) -> Iterator[None]:
+    """Where training breaks off, say what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"interrupted; {checkpoints.kept()}")
+        raise
+    except GateError as error:
+        lower = f"--learning-rate {learning_rate / 10:.2g}"
+        if checkpoints.newest is None:
+            raise GateError(f"{error}; no epoch was finished: to begin again, add {lower}") from None
+        raise GateError(
+            f"{error}; the last good state is {checkpoints.newest}: to go on from it, add {lower} --from {checkpoints.newest}"
+        ) from None
+
+
+def _produce(
+    recipe: Recipe, splits: Splits, options: TrainOptions, fingerprint: str, target: Path, checkpoints: Checkpoints
+) -> dict[str, Any]:
+    from training import handover
+    from training.fit import fit, reproducible, runner
+    from training.run_page import Answered
+
+    started = time.perf_counter()
     with reproducible(recipe.fit.seed):
         module = recipe.build()
         _check_module(recipe, module, splits)
         say(f"{recipe.contract.name}: {_parameters(module):,} parameters, {recipe.fit.epochs} epochs, seed {recipe.fit.seed}")
-        fitted = fit(module, splits, recipe.fit)
+        fitted = fit(module, splits, recipe.fit, checkpoints)
     run = runner(module)
-    figures = {
-        part: evaluate(predict(run, split), split.targets, splits.classes) for part, split in splits.parts().items() if part != "train"
-    }
+    logits = {part: predict(run, split) for part, split in splits.parts().items() if part != "train"}
+    figures = {part: evaluate(answers, splits.parts()[part].targets, splits.classes) for part, answers in logits.items()}
+    calibration = calibrate(logits, splits)
+    recipe = _calibrated(recipe, calibration)
     record = {
         "fingerprint": fingerprint,
         **_describe(recipe, module, splits, options),
         **_results(recipe, fitted, figures["validation"], figures["test"]),
+        "calibration": calibration.to_json(),
+        "test_answers": correctness.pack(logits["test"], splits.test.targets),
         "seconds": time.perf_counter() - started,
     }
-    handover.write(target, recipe, module, splits, fitted, figures["test"], record)
-    return Outcome(target, record, skipped=False)
+    handover.write(target, recipe, module, splits, fitted, Answered(figures["test"], logits["test"], calibration), record)
+    return record
+
+
+def _calibrated(recipe: Recipe, calibration: Calibration) -> Recipe:
+    """Let the contract's softmax use the temperature that was fitted."""
+    confidence = replace(recipe.contract.confidence, temperature=calibration.temperature)
+    return replace(recipe, contract=replace(recipe.contract, confidence=confidence))
 
 
 def _check_place(target: Path) -> None:
@@ -129,7 +174,7 @@ def _describe(recipe: Recipe, module: nn.Module, splits: Splits, options: TrainO
             "stand_in": splits.stand_in,
             **{part: len(split) for part, split in splits.parts().items()},
         },
-        "asked": {"source": options.source, "limit": options.limit},
+        "asked": {"source": options.asked_source, "limit": options.limit, "from": options.start and options.start.name},
         "settings": asdict(recipe.fit),
         "parameters": _parameters(module),
         "python": platform.python_version(),

@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from edge.errors import GateError
+from edge.errors import GateError, UsageError
+from training import fit as fitting
 from training.fit import fit, reproducible, runner
 from training.recipe import FitSettings, Split, Splits
+from training.schedules import Rate, schedule
 
 
 def two_heaps(count: int = 400, seed: int = 0) -> Splits:
@@ -33,10 +35,10 @@ def accuracy(module: nn.Module, split: Split) -> float:
     return float(np.mean(runner(module)(split.inputs).argmax(axis=1) == split.targets))
 
 
-@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
-def test_it_learns(schedule: str) -> None:
+@pytest.mark.parametrize("name", ["constant", "one_cycle", "cosine"])
+def test_it_learns(name: str) -> None:
     splits, module = two_heaps(), line()
-    result = fit(module, splits, FitSettings(epochs=8, batch_size=16, learning_rate=0.1, schedule=schedule))
+    result = fit(module, splits, FitSettings(epochs=8, batch_size=16, learning_rate=0.1, schedule=name))
     assert accuracy(module, splits.test) > 0.97
     assert result.history[-1].train_loss < result.history[0].train_loss / 2
     assert [epoch.number for epoch in result.history] == list(range(1, 9))
@@ -194,3 +196,117 @@ def test_two_inputs_reach_the_module_in_order() -> None:
     fit(module, splits, FitSettings(epochs=6, batch_size=16, learning_rate=0.1))
     assert accuracy(module, splits.test) > 0.9
     assert module.line.weight[1] > module.line.weight[0]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate"),
+    [
+        pytest.param(16, 4, id="whole groups"),
+        pytest.param(1, 64, id="a sample at a time"),
+        pytest.param(8, 100, id="fewer batches than asked for"),
+    ],
+)
+def test_accumulated_batches_learn_what_one_large_batch_learns(batch_size: int, accumulate: int) -> None:
+    def weights(**settings: int) -> torch.Tensor:
+        module = line()
+        fit(module, two_heaps(64), FitSettings(epochs=3, learning_rate=0.1, schedule="constant", **settings))
+        return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+    torch.testing.assert_close(weights(batch_size=batch_size, accumulate=accumulate), weights(batch_size=64), rtol=1e-3, atol=1e-4)
+
+
+def test_the_batches_left_over_by_accumulation_make_a_step_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    update, norms = fitting._Loop._update, []
+
+    def noted(self: fitting._Loop) -> None:
+        norms.append(float(nn.utils.get_total_norm([p.grad for p in self.module.parameters() if p.grad is not None])))
+        update(self)
+
+    monkeypatch.setattr(fitting._Loop, "_update", noted)
+    same = Split({"x": np.ones((80, 2), np.float32)}, np.zeros(80, np.int64))  # every batch has the same gradient
+    splits = replace(two_heaps(), train=same)
+    fit(line(), splits, FitSettings(epochs=1, batch_size=16, accumulate=3, learning_rate=1e-9))
+    assert len(norms) == 2, "5 batches: a group of 3 and one of 2"
+    assert norms[1] == pytest.approx(norms[0], rel=1e-4), "each group is averaged over its own batches"
+
+
+@pytest.mark.parametrize("most", [pytest.param(0.01, id="scaled down"), pytest.param(1e6, id="left alone")])
+def test_a_gradient_is_clipped_to_its_norm(most: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    norms: list[float] = []
+
+    class Noted(torch.optim.AdamW):
+        def step(self, closure: None = None) -> None:
+            gradients = [p.grad for group in self.param_groups for p in group["params"]]
+            norms.append(float(nn.utils.get_total_norm(gradients)))
+            super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "AdamW", Noted)
+    fit(line(), two_heaps(), FitSettings(epochs=1, batch_size=16, clip_norm=most))
+    assert all(norm <= most * 1.001 for norm in norms)
+    assert (min(norms) > 0.009) if most < 1 else (max(norms) > 0.1)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 15, 100])
+def test_one_cycle_is_that_of_torch_to_the_bit(steps: int) -> None:
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], 4e-3)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps + 1)
+    ours = schedule(FitSettings(learning_rate=4e-3), steps)
+    for step in range(steps):
+        group = optimizer.param_groups[0]
+        assert ours(step) == Rate(group["lr"], group["betas"][0])
+        optimizer.step()
+        theirs.step()
+
+
+@pytest.mark.parametrize(
+    ("name", "warmup", "expected"),
+    [
+        pytest.param("constant", 0.0, [1, 1, 1, 1, 1, 1, 1, 1], id="constant"),
+        pytest.param("constant", 0.375, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1], id="constant after warm-up"),
+        pytest.param("cosine", 0.0, [1, 0.9619, 0.8536, 0.6913, 0.5, 0.3087, 0.1464, 0.0381], id="cosine"),
+        pytest.param("cosine", 0.5, [0.2, 0.4, 0.6, 0.8, 1, 0.8536, 0.5, 0.1464], id="cosine after warm-up"),
+    ],
+)
+def test_the_rate_of_each_step(name: str, warmup: float, expected: list[float]) -> None:
+    rate = schedule(FitSettings(schedule=name, warmup=warmup, learning_rate=2.0), 8)
+    assert [rate(step).learning_rate / 2 for step in range(8)] == pytest.approx(expected, abs=1e-4)
+    assert {rate(step).beta1 for step in range(8)} == {0.9}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"clip_norm": 0.0}, "clip_norm is 0.0, expected a finite number above 0"),
+        ({"clip_norm": float("nan")}, "clip_norm is nan"),
+        ({"accumulate": 0}, "accumulate is 0, expected a whole number from 1"),
+        ({"accumulate": True}, "accumulate is True"),
+        ({"warmup": 1.0, "schedule": "cosine"}, "warmup is 1.0, expected a share of the steps from 0 to below 1"),
+        ({"warmup": -0.1, "schedule": "cosine"}, "warmup is -0.1"),
+        ({"warmup": float("nan"), "schedule": "cosine"}, "warmup is nan"),
+        ({"warmup": 0.1}, "with the schedule one_cycle, which rises by itself; expected constant or cosine"),
+        ({"schedule": "step"}, "schedule is 'step', expected one of constant, one_cycle, cosine"),
+    ],
+)
+def test_settings_that_no_training_can_use_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        FitSettings(**settings)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="what a CPU leaves out")
+def test_what_is_for_cuda_only_is_left_out_on_a_cpu_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    def weights(**settings: bool) -> torch.Tensor:
+        module = line()
+        fit(module, two_heaps(), FitSettings(epochs=1, **settings))
+        return module.weight.detach()
+
+    plain = weights()
+    assert "CUDA" not in capsys.readouterr().err
+    assert torch.equal(weights(mixed_precision=True, channels_last=True, compile=True), plain)
+    assert "mixed_precision, channels_last, compile: for CUDA only, left out on this CPU" in capsys.readouterr().err
+
+
+def test_a_validation_loss_that_is_not_finite_stops_too() -> None:
+    splits = two_heaps(64)
+    broken = replace(splits, validation=Split({"x": np.full((4, 2), np.nan, np.float32)}, np.zeros(4, np.int64)))
+    with pytest.raises(GateError, match="the validation loss is nan after epoch 1, step 4 of 4, .*lower the learning rate"):
+        fit(line(), broken, FitSettings(epochs=2, batch_size=16))

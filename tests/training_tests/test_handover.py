@@ -11,7 +11,7 @@ import torch
 
 from edge import contract as contracts
 from edge import golden as replay
-from edge.contract import Contract, Step
+from edge.contract import Confidence, Contract, Step
 from edge.errors import ContractError, ParityError
 from edge.steps import preprocessing
 from edge.storage import load_npz, verify
@@ -43,9 +43,10 @@ def test_the_directory_is_complete_and_verifies(trained: Outcome) -> None:
     assert [path.name for path in trained.folder.parent.iterdir()] == ["1.0.0"], "nothing half-written may be left"
 
 
-def test_the_contract_is_the_recipe_s(trained: Outcome, contract: Contract) -> None:
+def test_the_contract_is_the_recipe_s_with_a_temperature(trained: Outcome, contract: Contract) -> None:
     recipe = discover.find("mnist_cnn")
-    assert contract == recipe.for_data(recipe.load_data(_options(trained))).contract
+    promised = recipe.for_data(recipe.load_data(_options(trained))).contract
+    assert contract == replace(promised, confidence=Confidence(trained.record["calibration"]["temperature"]))
 
 
 def test_eval_is_the_whole_test_split(trained: Outcome) -> None:
@@ -170,7 +171,7 @@ def test_the_record_says_what_was_done(trained: Outcome) -> None:
     assert len(record["fingerprint"]) == 64
 
 
-@pytest.mark.parametrize("name", ["curves.png", "confusion.png"])
+@pytest.mark.parametrize("name", ["curves.png", "confusion.png", "reliability.png"])
 def test_pictures_are_png(trained: Outcome, name: str) -> None:
     content = (trained.folder / name).read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")

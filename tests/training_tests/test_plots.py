@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from training import plots
+from training.calibration import Calibration, reliability
 from training.fit import Epoch, Fitted
 
 
@@ -43,3 +44,16 @@ def test_the_same_figures_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one.png", "two.png"):
         plots.confusion(tmp_path / name, "some model", np.eye(4, dtype=np.int64), tuple("abcd"))
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+
+
+def test_a_class_named_like_a_formula_is_drawn(tmp_path: Path) -> None:
+    plots.confusion(tmp_path / "c.png", "price of $x_$", np.eye(2, dtype=np.int64), ("$5_", "_$10$"))
+    assert size(tmp_path / "c.png")[0] > 300
+
+
+@pytest.mark.parametrize("logit", [0.0, 1e6, 1.0], ids=["one bin, no confidence", "one bin, all certain", "in between"])
+def test_reliability_of_any_confidence_is_drawn(tmp_path: Path, logit: float) -> None:
+    logits, targets = np.array([[logit, 0.0]] * 3, np.float32), np.array([0, 0, 1])
+    calibration = Calibration(2.0, {"test": reliability(logits, targets)}, {"test": reliability(logits, targets, 2.0)})
+    plots.reliability(tmp_path / "r.png", "some model", calibration)
+    assert size(tmp_path / "r.png") == (1200, 600)
