@@ -114,9 +114,16 @@ def test_the_calibration_error_is_that_worked_out_by_hand() -> None:
     assert measured.error == pytest.approx((4 * 0.24 + 2 * 0.2) / 6, abs=1e-6)
 
 
-@pytest.mark.parametrize(("logit", "place"), [(0.0, 7), (1e9, BINS - 1)], ids=["one half", "certain"])
-def test_a_bin_s_upper_border_belongs_to_it(logit: float, place: int) -> None:
-    assert reliability(np.array([[logit, 0.0]], np.float32), np.array([0])).counts.argmax() == place
+@pytest.mark.parametrize(
+    ("logits", "place"),
+    [
+        pytest.param([0.0] * 5, 2, id="0.2, the border of the third and the fourth"),
+        pytest.param([0.0] * 2, 7, id="0.5, the middle"),
+        pytest.param([1e9, 0.0], BINS - 1, id="certain"),
+    ],
+)
+def test_a_bin_s_upper_border_belongs_to_it(logits: list[float], place: int) -> None:
+    assert reliability(np.array([logits], np.float32), np.array([0])).counts.argmax() == place
 
 
 def test_over_confident_answers_are_mended_on_samples_that_were_not_fitted() -> None:
