@@ -234,10 +234,7 @@ def check_array(array: Array, tensor: Tensor, where: str) -> None:
     Raises:
         ContractError: The dtype or the shape is another.
     """
-    fits = array.ndim == len(tensor.shape) and all(
-        isinstance(n, str) or n == m for n, m in zip(tensor.row_shape, array.shape[1:], strict=True)
-    )
-    if array.dtype != tensor.dtype or not fits:
+    if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape):
         raise ContractError(f"{where} is {array.dtype} {array.shape}, expected {tensor.dtype} ({', '.join(map(str, tensor.shape))})")
 
 
