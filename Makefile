@@ -27,8 +27,7 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {print "\n" substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: install
-install: dev ## Install everything into .venv, TensorFlow and the development tools included
-	@$(MAKE) -s $(VENV)/.keras
+install: dev ## Install everything into .venv, TensorFlow, trees and the development tools included
 
 # What the demo needs: training, export, serving, and the oldest device runtime in its own environment. Both install at once.
 .PHONY: road
@@ -102,10 +101,8 @@ $(VENV)/.road: $(VENV)/.base $(PINS)
 	@$(BIN)/python $(PIP) --no-build-isolation -c constraints.txt -e ./edge -e ".[train,export,serve]"; touch $@
 
 $(VENV)/.dev: $(VENV)/.road
-	@echo "$(VENV): installing dev"; $(BIN)/python $(PIP) --no-build-isolation -c constraints.txt -e ".[dev]"; touch $@
-
-$(VENV)/.keras: $(VENV)/.dev
-	@echo "$(VENV): installing keras (1.2 GB)"; $(BIN)/python $(PIP) --no-build-isolation -c constraints.txt -e ".[keras]"; touch $@
+	@echo "$(VENV): installing TensorFlow, trees and the development tools (1.5 GB)"
+	@$(BIN)/python $(PIP) --no-build-isolation -c constraints.txt -e ".[keras,trees,tensorboard,mlflow,sweep,dev]"; touch $@
 
 $(LEGACY)/.runtime: constraints-legacy.txt
 	@$(NEEDS_PYTHON)
