@@ -27,7 +27,10 @@ from torch import nn
 
 from training import discover
 from training.checkpoint import Checkpoints
-from training.fit import fit, reproducible, tensor
+from training.fit import fit
+from training.frameworks import pytorch
+from training.frameworks.pytorch import reproducible
+from training.frameworks.pytorch_loop import tensor
 from training.recipe import DataOptions, FitSettings, Split, Splits
 from training.train import limited
 
@@ -89,7 +92,7 @@ def main() -> None:
 
     def ours(module: nn.Module) -> None:
         with tempfile.TemporaryDirectory() as folder, reproducible(0):
-            fit(module, splits, settings, Checkpoints(Path(folder), "benchmark"))
+            fit(pytorch, module, splits, settings, Checkpoints(Path(folder), "benchmark"))
 
     loops = {"bare": lambda module: bare(module, splits, settings), "ours": ours}
     speeds: dict[str, list[float]] = {name: [] for name in loops}

@@ -12,7 +12,9 @@ from edge.golden import Golden
 from edge.storage import verify
 from edge.variants import Variant
 
-UNLISTED = frozenset({"provenance.json", "measurements.json", "report.html"})
+UNLISTED = frozenset(
+    {"provenance.json", "measurements.json", "report.html", "report.md", "report.junit.xml", "README.md", "sbom.cdx.json"}
+)
 REQUIRED = ("contract.json", "variants.json", "golden.npz")
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edge.errors import UsageError
 from edge.storage import save_npz
 from edge.variants import RUNTIMES_OF
 from export.candidate import Candidate, Plan, physical, plans
@@ -51,6 +52,8 @@ class Builder:
 
     def tflite(self, wanted: list[Plan]) -> list[Candidate]:
         """Make the float TFLite file, then the quantized ones from it."""
+        if not wanted:
+            return []
         save_npz(self._calibration, {f"input/{name}": array for name, array in self.handover.calibration.items()})
         base = self.convert(Plan("tflite", "fp32", ()))
         return [self.convert(plan, base) if plan.quantized else replace(base, plan=plan) for plan in wanted]
@@ -66,13 +69,17 @@ class Builder:
         return self.sandbox.folder / "calibration.npz"
 
 
-def build(handover: Handover, sandbox: Sandbox, at_hand: Mapping[str, str]) -> tuple[list[Candidate], Bench]:
+def build(
+    handover: Handover, sandbox: Sandbox, at_hand: Mapping[str, str], only: str | None = None, jobs: int = JOBS
+) -> tuple[list[Candidate], Bench]:
     """Convert, quantize and try everything that the contract asks for.
 
     Args:
         handover: What training handed over.
         sandbox: Where children run.
         at_hand: The Python of each runtime on this machine.
+        only: Make only the files of this format or recipe.
+        jobs: How many children run at once.
 
     Returns:
         The candidates in the contract's order with their trials, and the samples that they answered.
@@ -81,14 +88,15 @@ def build(handover: Handover, sandbox: Sandbox, at_hand: Mapping[str, str]) -> t
         ConversionError: A converter failed.
         GateError: A runtime refuses a file.
         SetupError: A tool is missing.
+        UsageError: `only` names nothing that the contract asks for.
     """
-    wanted = plans(handover.contract)
+    wanted = chosen(plans(handover.contract), only)
     trials = sum(1 for plan in wanted for runtime in RUNTIMES_OF[plan.format] if runtime in at_hand)
     progress = Progress(f"export {handover.contract.name}", 1 + len(wanted) + trials)
     builder = Builder(handover, sandbox, at_hand, progress)
     small = [plan for plan in wanted if plan.format == "tflite"]
     large = [plan for plan in wanted if plan.format == "onnx"]
-    with _workers(progress) as pool:
+    with _workers(progress, sandbox, jobs) as pool:
         devices, reference = pool.submit(builder.tflite, small), pool.submit(builder.reference)
         servers = [pool.submit(builder.convert, plan) for plan in large]
         made = [server.result() for server in servers] + devices.result()
@@ -98,12 +106,28 @@ def build(handover: Handover, sandbox: Sandbox, at_hand: Mapping[str, str]) -> t
     return [replace(c, trials=tuple(t for one in alone if one.plan == c.plan for t in one.trials)) for c in made], bench
 
 
+def chosen(wanted: list[Plan], only: str | None) -> list[Plan]:
+    """Choose the files of one format, one recipe or one name; all where `only` is None.
+
+    Raises:
+        UsageError: There is no such file among them.
+    """
+    found = [plan for plan in wanted if only in (None, plan.format, plan.recipe, plan.label, plan.file)]
+    if not found:
+        names = dict.fromkeys(name for plan in wanted for name in (plan.format, plan.recipe))
+        raise UsageError(f"--only {only}: the contract asks for no such format or recipe; there are {', '.join(names)}")
+    return found
+
+
 @contextmanager
-def _workers(progress: Progress) -> Iterator[ThreadPoolExecutor]:
-    """Give a pool; after an error nothing that waits is started."""
-    pool = ThreadPoolExecutor(JOBS)
+def _workers(progress: Progress, sandbox: Sandbox, jobs: int) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool; after an error or an interruption children are ended and nothing that waits is started."""
+    pool = ThreadPoolExecutor(jobs)
     try:
         yield pool
+    except BaseException:
+        sandbox.stop()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
         progress.close()

@@ -13,10 +13,11 @@ from edge.contract import Contract, Target
 from edge.errors import ContractError
 from edge.schema import decode
 from edge.variants import Format, Io, Variant
-from export.quantize import RECIPES
+from export import recipes
+from export.recipes import Recipe
 
 Array = np.ndarray[Any, Any]
-AUTO = ("static_wi8_ai8",)
+AUTO = ("static_wi8_ai8", "mixed_wi8_ai8", "dynamic_wi8_afp32", "weight_only_wi8_afp32", "static_wi8_ai16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Plan:
     @property
     def file(self) -> str:
         """Its name in the bundle."""
-        return "model.onnx" if self.format == "onnx" else f"model.{self.recipe}.tflite"
+        return recipes.get(self.format, self.recipe).file
 
     @property
     def label(self) -> str:
@@ -46,18 +47,40 @@ class Plan:
 def plans(contract: Contract) -> list[Plan]:
     """List the files to make, in the order in which a runtime shall prefer them.
 
+    A server takes ONNX, a device and a browser take TFLite. The float file is always made: unless the contract places it
+    by naming it, it comes first for servers, where nothing is gained by less, and last for devices, which want the small
+    ones. The others stand as the contract names them. A bare name that both formats have (`fp16`) asks for both.
+    `auto` chooses among the TFLite recipes in `AUTO`, of which one is released (`export.choose`).
+
     Raises:
-        ContractError: The contract names a recipe that does not exist.
+        ContractError: The contract names a recipe that does not exist, or one for no target that it has.
     """
-    wanted = AUTO if contract.recipes == "auto" else tuple(contract.recipes)
-    for recipe in wanted:
-        if recipe not in RECIPES:
-            raise ContractError(f"{contract.name}: recipes names {recipe!r}; there are {', '.join(RECIPES)}")
-    found = [Plan("onnx", "fp32", ("server",))] if "server" in contract.targets else []
-    small: tuple[Target, ...] = tuple(t for t in ("device", "browser") if t in contract.targets)
-    if small:
-        found += [Plan("tflite", recipe, small) for recipe in wanted] + [Plan("tflite", "fp32", small)]
-    return found
+    wanted = [recipe for name in (AUTO if contract.recipes == "auto" else contract.recipes) for recipe in _wanted(contract, name)]
+    large, small = ([r for r in wanted if r.format == format] for format in ("onnx", "tflite"))
+    if "server" in contract.targets and not any(recipe.exact for recipe in large):
+        large.insert(0, recipes.get("onnx", "fp32"))
+    if set(contract.targets) & set(recipes.SMALL) and not any(recipe.exact for recipe in small):
+        small.append(recipes.get("tflite", "fp32"))
+    return [Plan(r.format, r.name, _audience(contract, r)) for r in dict.fromkeys((*large, *small))]
+
+
+def _wanted(contract: Contract, name: str) -> list[Recipe]:
+    """Give the recipes that one of the contract's words means, for the targets that it has."""
+    if contract.recipes == "auto":
+        found = (recipes.get("tflite", name),)
+        return [recipe for recipe in found if _audience(contract, recipe)]
+    try:
+        found = recipes.named(name)
+    except ContractError as error:
+        raise ContractError(f"{contract.name}: {error}") from None
+    fitting = [recipe for recipe in found if _audience(contract, recipe)]
+    if ":" in name and not fitting:
+        raise ContractError(f"{contract.name}: recipes names {name!r}, which is for {'/'.join(found[0].suits)}; targets has none of these")
+    return fitting
+
+
+def _audience(contract: Contract, recipe: Recipe) -> tuple[Target, ...]:
+    return tuple(target for target in recipe.suits if target in contract.targets)
 
 
 @dataclass(frozen=True)
@@ -73,6 +96,8 @@ class Trial:
     golden_drift: float
     seconds_per_sample: float
     scores: Array = field(repr=False)
+    seconds_p95: float | None = None
+    peak_rss_bytes: int | None = None
 
 
 @dataclass(frozen=True)

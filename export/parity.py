@@ -137,6 +137,8 @@ def _compare(handover: Handover, bench: Bench, got: Mapping[str, Array], report:
         golden_drift=golden,
         seconds_per_sample=report["seconds_per_sample"],
         scores=scores,
+        seconds_p95=report.get("seconds_p95"),
+        peak_rss_bytes=report.get("peak_rss_bytes"),
     )
 
 

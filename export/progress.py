@@ -29,7 +29,8 @@ class Progress:
         yield
         with self._lock:
             self._done += 1
-            line = f"{self._title} [{self._done}/{self._total}] {name}: {time.perf_counter() - started:.1f} s"
+            share = f"{self._done}/{self._total}, {100 * self._done // max(1, self._total)} %"
+            line = f"{self._title} [{share}] {name}: {time.perf_counter() - started:.1f} s"
             if self._bar is None:
                 print(line, file=sys.stderr, flush=True)
             else:

@@ -7,15 +7,20 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from export.candidate import Candidate
+from export.candidate import Candidate, Trial
 from export.handover import Handover
-from export.parity import Bench
+from export.report_rows import Findings
 
-PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime", "litert-torch", "ai-edge-litert", "ai-edge-quantizer", "numpy")
+PACKAGES = (
+    *("torch", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime", "litert-torch", "litert-converter"),
+    *("ai-edge-litert", "ai-edge-quantizer", "tensorflow", "tensorflow-cpu", "keras"),
+    *("scikit-learn", "xgboost", "xgboost-cpu", "skops", "skl2onnx", "onnxmltools", "numpy"),
+)
 
 
 def versions() -> dict[str, str]:
@@ -29,10 +34,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def provenance(handover: Handover, fingerprint: str) -> dict[str, Any]:
-    """Give commit, date, versions, licence and what training recorded; `SOURCE_DATE_EPOCH` sets the date."""
-    recorded = handover.folder / "training.json"
-    training = json.loads(recorded.read_text(encoding="utf-8")) if recorded.exists() else {}
+def provenance(handover: Handover, fingerprint: str, key: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Give commit, date, versions, licence, what training recorded and what the release was made from; see `now` for the date."""
     return {
         "name": handover.contract.name,
         "version": handover.contract.version,
@@ -41,37 +44,59 @@ def provenance(handover: Handover, fingerprint: str) -> dict[str, Any]:
         "packages": versions(),
         "licence": handover.contract.licence,
         "source": handover.contract.source,
-        "training": training,
+        "training": training(handover),
         "fingerprint": fingerprint,
+        "key": key,
     }
 
 
-def measurements(candidates: list[Candidate], bench: Bench) -> dict[str, Any]:
-    """Give what each file did on each runtime of this machine; times hold for this machine alone."""
+def training(handover: Handover) -> dict[str, Any]:
+    """Read what training recorded, or nothing where a model came without a record."""
+    try:
+        recorded = json.loads((handover.folder / "training.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return recorded if isinstance(recorded, dict) else {}
+
+
+def measurements(findings: Findings) -> dict[str, Any]:
+    """Give what each file did on each runtime of this machine; times and memory hold for this machine alone."""
     return {
-        "machine": {"system": platform.system(), "processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()},
-        "samples": bench.count,
-        "files": [
-            {
-                "file": candidate.plan.file,
-                "operators": list(candidate.operators),
-                "trials": [
-                    {
-                        "runtime": trial.runtime,
-                        "version": trial.version,
-                        "metric": trial.metric,
-                        "metric_loss": trial.drop[0],
-                        "metric_loss_interval": trial.drop[1:],
-                        "agreement": trial.agreement,
-                        "difference": dict(trial.difference),
-                        "golden_drift": trial.golden_drift,
-                        "latency_ms": trial.seconds_per_sample * 1000,
-                    }
-                    for trial in candidate.trials
-                ],
-            }
-            for candidate in candidates
-        ],
+        "machine": machine(),
+        "samples": findings.samples,
+        "files": [_file(candidate) for candidate in findings.candidates],
+        "drift_by_tensor": [dict(row) for row in findings.blame],
+        "notes": list(findings.notes),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Name the machine that exported."""
+    return {"system": platform.system(), "processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def _file(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "file": candidate.plan.file,
+        "size_bytes": candidate.path.stat().st_size,
+        "operators": list(candidate.operators),
+        "trials": [_trial(trial) for trial in candidate.trials],
+    }
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "runtime": trial.runtime,
+        "version": trial.version,
+        "metric": trial.metric,
+        "metric_loss": trial.drop[0],
+        "metric_loss_interval": list(trial.drop[1:]),
+        "agreement": trial.agreement,
+        "difference": dict(trial.difference),
+        "golden_drift": trial.golden_drift,
+        "latency_ms": trial.seconds_per_sample * 1000,
+        "latency_p95_ms": None if trial.seconds_p95 is None else trial.seconds_p95 * 1000,
+        "peak_rss_bytes": trial.peak_rss_bytes,
     }
 
 

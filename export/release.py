@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edge import variants
-from edge.bundle import open_bundle
-from edge.errors import TandemError
-from edge.storage import SUMS, atomic_directory, fingerprint, write_atomic, write_sums
+from edge.bundle import open_bundle, versions
+from edge.errors import BudgetError, ConversionError, GateError, SetupError, TandemError
 from edge.variants import Variant
-from export import provenance, report
+from export import publish
 from export.build import build
+from export.cache import Cache
 from export.candidate import Candidate
+from export.explain import Explanation, Key, explain, key, recorded
 from export.gate import verdict
 from export.handover import Handover, open_handover
-from export.parity import Bench, interpreters, require
+from export.parity import interpreters, require
+from export.report_rows import Findings, Row, rows
 from export.sandbox import Sandbox
 
 
 @dataclass(frozen=True)
 class Options:
-    """Where hand-overs and bundles lie, how long one child may take (seconds), and whether to skip nothing."""
+    """How to export.
+
+    `limit_s` is how long one child may take, `memory_bytes` how much address space it may have, `jobs` how many run at
+    once. `only` builds and proves one format or recipe and releases nothing. `force` exports again though nothing changed.
+    """
 
     runs: Path = Path("runs")
     bundles: Path = Path("bundles")
     limit_s: float = 600.0
     force: bool = False
+    only: str | None = None
+    jobs: int = 2
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an export: the bundle, whether an earlier one was kept, and the released variants."""
+    """What became of an export: the bundle, whether an earlier one was kept, the released variants, and the report."""
 
     folder: Path
     skipped: bool
     variants: tuple[Variant, ...]
+    report: Path
+    rows: tuple[Row, ...] = ()
+    only: str | None = None
 
 
 def export(name: str, options: Options) -> Outcome:
     """Release one trained model, or refuse it and leave the earlier bundle untouched.
 
-    A refused model leaves its report at `bundles/<name>/rejected-<version>.html`.
+    A refused model leaves its reports at `bundles/<name>/rejected-<version>.*`, a model of which a part was built at
+    `bundles/<name>/partial-<version>.*`. `bundles/index.html` is written anew.
 
     Args:
         name: The recipe's name; its hand-over is `runs/<name>`.
@@ -57,44 +68,77 @@ def export(name: str, options: Options) -> Outcome:
         GateError: A file missed what the contract promises, or a runtime refuses it.
         BudgetError: A file is too large.
         SetupError: A tool, a runtime or disk space is missing.
+        UsageError: `options.only` names nothing that the contract asks for.
     """
+    with _disk():
+        handover, at_hand, now = _open(name, options)
+        target = _target(handover, options)
+        kept = None if options.force or options.only else _unchanged(target, now)
+        if kept is not None:
+            return Outcome(target, True, kept, target / "report.html")
+        with tempfile.TemporaryDirectory(prefix="tandem-export-") as work:
+            cache = Cache(target.parent / ".cache", now.environment)
+            sandbox = Sandbox(Path(work), target.parent / ".logs", options.limit_s, options.memory_bytes, cache)
+            findings = _findings(handover, sandbox, at_hand, options)
+            report = publish.publish(target, findings, now)
+            publish.index(options.bundles)
+        if findings.problem is not None:
+            raise type(findings.problem)(f"{findings.problem}; see {report}") from None
+    if options.only is None:
+        open_bundle(target)
+    return Outcome(target, False, findings.released, report, tuple(rows(findings)), options.only)
+
+
+def why(name: str, options: Options) -> Explanation:
+    """Say why a model would be exported again, or why not; nothing is converted.
+
+    Raises:
+        BundleError: The hand-over is incomplete or altered.
+        SetupError: A runtime that the contract requires is not on this machine.
+    """
+    handover, _, now = _open(name, options)
+    target = _target(handover, options)
+    return explain(handover, target, now, _whole(target) is not None, Cache(target.parent / ".cache", now.environment))
+
+
+def handed_over(runs: Path) -> list[str]:
+    """List the models whose training has finished, by name."""
+    folders = sorted(path for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+    return [path.name for path in folders if any((version / "contract.json").exists() for version in versions(path))]
+
+
+def _open(name: str, options: Options) -> tuple[Handover, Mapping[str, str], Key]:
     handover = open_handover(options.runs / name)
     at_hand = interpreters()
     require(handover.contract, at_hand)
-    target = options.bundles / handover.contract.name / handover.contract.version
-    mark = _mark(handover, at_hand)
-    if not options.force:
-        kept = _unchanged(target, mark)
-        if kept is not None:
-            return Outcome(target, True, kept)
-    with tempfile.TemporaryDirectory(prefix="tandem-export-") as work:
-        sandbox = Sandbox(Path(work), target.parent / ".logs", options.limit_s)
-        candidates, bench = build(handover, sandbox, at_hand)
-        released, problem = _judge(handover, candidates)
-        page = report.render(handover, candidates, bench, released, problem)
-        if problem is not None:
-            rejected = target.parent / f"rejected-{handover.contract.version}.html"
-            write_atomic(rejected, page.encode())
-            raise type(problem)(f"{problem}; see {rejected}")
-        _write(target, handover, candidates, bench, released, page, mark)
-    open_bundle(target)
-    return Outcome(target, False, released)
+    return handover, at_hand, key(handover, at_hand)
 
 
-def _mark(handover: Handover, at_hand: dict[str, str]) -> str:
-    """Hash everything that decides the result: the hand-over, our code, the tools' versions, the runtimes."""
-    code = [Path(__file__).parent, Path(variants.__file__).parent]
-    words = [f"{name} {version}" for name, version in provenance.versions().items()]
-    return fingerprint([handover.folder / SUMS, *code], *words, *sorted(at_hand))
+def _target(handover: Handover, options: Options) -> Path:
+    return options.bundles / handover.contract.name / handover.contract.version
 
 
-def _unchanged(target: Path, mark: str) -> tuple[Variant, ...] | None:
+def _unchanged(target: Path, now: Key) -> tuple[Variant, ...] | None:
     """Give the released variants where the bundle is whole and came from the same content."""
+    before = recorded(target)
+    return _whole(target) if before is not None and before.digest == now.digest else None
+
+
+def _whole(target: Path) -> tuple[Variant, ...] | None:
     try:
-        recorded = json.loads((target / "provenance.json").read_text(encoding="utf-8"))
-        return open_bundle(target).variants if recorded.get("fingerprint") == mark else None
-    except (OSError, ValueError, TandemError):
+        return open_bundle(target).variants
+    except TandemError:
         return None
+
+
+def _findings(handover: Handover, sandbox: Sandbox, at_hand: Mapping[str, str], options: Options) -> Findings:
+    """Build, try and judge; what speaks against the model is in the findings, what speaks against the machine is raised."""
+    try:
+        candidates, bench = build(handover, sandbox, at_hand, options.only, options.jobs)
+    except (ConversionError, GateError, BudgetError) as error:
+        return Findings(handover, problem=error, only=options.only)
+    released, problem = _judge(handover, candidates)
+    return Findings(handover, tuple(candidates), bench, released, problem, only=options.only)
 
 
 def _judge(handover: Handover, candidates: list[Candidate]) -> tuple[tuple[Variant, ...], TandemError | None]:
@@ -108,27 +152,12 @@ def _judge(handover: Handover, candidates: list[Candidate]) -> tuple[tuple[Varia
     return tuple(released), problem
 
 
-def _write(
-    target: Path, handover: Handover, candidates: list[Candidate], bench: Bench, released: tuple[Variant, ...], page: str, mark: str
-) -> None:
-    """Write the bundle beside its place, then put it there at once."""
-    with atomic_directory(target) as folder:
-        (folder / "contract.json").write_text(handover.contract.dumps(), encoding="utf-8")
-        (folder / "variants.json").write_text(variants.dumps(released), encoding="utf-8")
-        shutil.copyfile(handover.folder / "golden.npz", folder / "golden.npz")
-        names = ["contract.json", "variants.json", "golden.npz"]
-        for candidate in candidates:
-            shutil.copyfile(candidate.path, folder / candidate.plan.file)
-            names.append(candidate.plan.file)
-        for asset in handover.contract.assets.values():
-            (folder / "assets" / asset).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(handover.folder / "assets" / asset, folder / "assets" / asset)
-            names.append(f"assets/{asset}")
-        write_sums(folder, names)
-        _json(folder / "provenance.json", provenance.provenance(handover, mark))
-        _json(folder / "measurements.json", provenance.measurements(candidates, bench))
-        (folder / "report.html").write_text(page, encoding="utf-8")
-
-
-def _json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Turn what the system says of a full disk or a place without rights into one line with its remedy."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        remedy = f"free some space or mend the rights of the bundles' folder and of {tempfile.gettempdir()}, then run it again"
+        raise SetupError(f"{where}the export could not be written ({error.strerror or error}); {remedy}") from None

@@ -1,56 +1,64 @@
 """Checkpoints: the whole state of a training after an epoch, so that it goes on as if nothing had interrupted it.
 
-`epoch-00003.<beginning of the file's SHA-256>.pt` holds tensors and plain containers only and is read with
-`torch.load(weights_only=True)`: a checkpoint can be damaged or forged, but it cannot run code. Each file is complete
-in itself, the best weights so far included; the newest and the one before it are kept. Epochs of less than a second
-share one: what is lost then takes no longer to train again than to read about.
+`epoch-00003.<beginning of the file's SHA-256>.pt` holds arrays and plain containers only, in a form that the library
+reads without running anything in it: a checkpoint can be damaged or forged, but it is data. Each file is complete in
+itself, the best weights so far included; the newest and the one before it are kept. Epochs of less than a second share
+one: what is lost then takes no longer to train again than to read about.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import math
 import pickle
-import random
 import re
 import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
+from typing import Any, Protocol
 
 from edge.errors import InputError, SetupError
 from edge.storage import write_atomic
 from training.progress import say
 
 FOLDER = ".checkpoints"
-SCHEMA = 1
+SCHEMA = 2
 PAUSE_S = 1.0  # the least time between two checkpoints, so that the lightest models do not wait for the disk
 _DIGITS = 16
-_NAME = re.compile(r"epoch-(\d{5,})\.([0-9a-f]{16})\.pt")
-_KEYS = ("module", "best_module", "best_epoch", "optimizer", "steps", "shuffle", "generators", "history", "seconds")
-# What torch and pickle raise on bytes that are no checkpoint: they do not wrap one another's errors.
+_NAME = re.compile(r"epoch-(\d{5,})\.([0-9a-f]{16})\.[a-z]+")
+_KEYS = ("weights", "best_weights", "best_epoch", "history", "seconds", "learning")
+# What the libraries and pickle raise on bytes that are no checkpoint: they do not wrap one another's errors.
 _UNREADABLE = (pickle.UnpicklingError, EOFError, LookupError, RuntimeError, TypeError, ValueError, AttributeError, OverflowError, OSError)
+
+
+class Codec(Protocol):
+    """How a library's state becomes bytes and comes back; part of `Framework`."""
+
+    SUFFIX: str
+
+    def encode(self, state: Mapping[str, Any]) -> bytes:
+        """Write a training's state as a checkpoint's content."""
+
+    def decode(self, content: bytes) -> Any:
+        """Read a checkpoint's content without running anything in it."""
 
 
 class Checkpoints:
     """The checkpoints of one training, in a directory of its own."""
 
-    def __init__(self, folder: Path, fingerprint: str, start: Path | None = None) -> None:
+    def __init__(self, folder: Path, fingerprint: str, codec: Codec, start: Path | None = None) -> None:
         """Take a directory, which need not exist.
 
         Args:
             folder: Where they are; its parent holds those of other trainings of the same model.
             fingerprint: Of settings, data and sources; a checkpoint of another one is not continued.
+            codec: The library's.
             start: A checkpoint of another training to begin with, while there is none of this one.
         """
         self.folder, self.newest = folder, start
-        self._fingerprint, self._start = fingerprint, start
+        self._fingerprint, self._codec, self._start = fingerprint, codec, start
         self._saved = -math.inf
 
     def save(self, epoch: int, state: Mapping[str, Any]) -> None:
@@ -61,10 +69,8 @@ class Checkpoints:
         """
         if time.monotonic() - self._saved < PAUSE_S:
             return
-        buffer = io.BytesIO()
-        torch.save({"schema": SCHEMA, "fingerprint": self._fingerprint, "epoch": epoch, **state}, buffer)
-        content = buffer.getvalue()
-        path = self.folder / f"epoch-{epoch:05d}.{_digest(content)}.pt"
+        content = self._codec.encode({"schema": SCHEMA, "fingerprint": self._fingerprint, "epoch": epoch, **state})
+        path = self.folder / f"epoch-{epoch:05d}.{_digest(content)}.{self._codec.SUFFIX}"
         try:
             write_atomic(path, content)
         except SetupError as error:
@@ -86,7 +92,7 @@ class Checkpoints:
         found = self._found()
         for path in found:
             try:
-                state = read(path)
+                state = read(path, self._codec)
             except InputError as error:
                 say(f"{error}; passing it over")
                 continue
@@ -94,10 +100,10 @@ class Checkpoints:
                 self.newest = path
                 return state
         if self._start is not None:
-            return read(self._start)
+            return read(self._start, self._codec)
         if found:
             say(f"{self.folder}: no checkpoint can be used, training starts from nothing")
-        elif next(self.folder.parent.glob("*/epoch-*.pt"), None) is not None:
+        elif next(self.folder.parent.glob("*/epoch-*"), None) is not None:
             say(f"{self.folder.parent}: holds checkpoints of other settings, data or sources only, training starts from nothing")
         return None
 
@@ -120,8 +126,8 @@ class Checkpoints:
         return [self.folder / match[0] for match in sorted(names, key=lambda match: int(match[1]), reverse=True)]
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, its tensors on the CPU.
+def read(path: Path, codec: Codec) -> dict[str, Any]:
+    """Read a checkpoint, its arrays on the CPU.
 
     Raises:
         InputError: The file cannot be read, is damaged, or is no checkpoint of this version.
@@ -131,33 +137,12 @@ def read(path: Path) -> dict[str, Any]:
         match = _NAME.fullmatch(path.name)
         if match is not None and match[2] != _digest(content):
             raise InputError(f"{path}: damaged, its SHA-256 begins with {_digest(content)}, expected what its name says")
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        state = codec.decode(content)
     except _UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as a checkpoint ({_first_line(error)})") from None
     if not isinstance(state, dict) or state.get("schema") != SCHEMA or any(key not in state for key in (*_KEYS, "fingerprint", "epoch")):
         raise InputError(f"{path}: no checkpoint of this version, expected schema {SCHEMA} with {', '.join(_KEYS)}")
     return state
-
-
-def generators() -> dict[str, Any]:
-    """Return the state of the random number generators of torch, numpy and Python, as tensors and plain containers."""
-    name, keys, *rest = np.random.get_state(legacy=True)
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [name, np.asarray(keys).tolist(), *rest],
-        "python": random.getstate(),
-    }
-
-
-def set_generators(states: Mapping[str, Any]) -> None:
-    """Put the generators where `generators` found them."""
-    torch.set_rng_state(states["torch"])
-    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
-    name, keys, *rest = states["numpy"]
-    np.random.set_state((name, np.array(keys, np.uint32), *rest))
-    random.setstate(states["python"])
 
 
 def _digest(content: bytes) -> str:

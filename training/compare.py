@@ -14,7 +14,7 @@ from training.finished import RECORD, read_record
 from training.intervals import independent, paired, wilson
 from training.recipe import Array
 
-_SETTINGS = ("model", "version", "parameters", "settings", "asked", "data", "device", "python", "torch", "numpy", "commit")
+_SETTINGS = ("model", "version", "parameters", "settings", "asked", "data", "device", "python", "packages", "commit")
 _WIDEST = 26  # letters of a value in the table
 _NO_SETTINGS = frozenset({"data.stand_in"})
 

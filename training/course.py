@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-from torch import Tensor, nn
+from typing import Any
 
 from edge.errors import InputError
-from training.checkpoint import generators, set_generators
+from training.frameworks import Loop
 from training.progress import say
 from training.recipe import FitSettings
 
@@ -28,53 +25,38 @@ class Epoch:
     seconds: float
 
 
-class Loop(Protocol):
-    """What runs the epochs."""
-
-    module: nn.Module
-    settings: FitSettings
-
-    def state(self) -> dict[str, Any]:
-        """Return what the next epoch depends on besides the module."""
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
-
-
 class Course:
     """How far a training has come."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, settings: FitSettings) -> None:
         """Begin before the first epoch."""
-        self._loop = loop
+        self._loop, self._settings = loop, settings
         self.history: list[Epoch] = []
         self.best_epoch, self.seconds = 0, 0.0
-        self.best_module: dict[str, Tensor] = loop.module.state_dict()
+        self.best: dict[str, Any] = {}
 
     def add(self, epoch: Epoch, seconds: float) -> None:
         """Take in an epoch; where it is the best so far, keep its weights."""
         self.history.append(epoch)
         self.seconds = seconds
         if self.best_epoch == 0 or _merit(epoch) > _merit(self.history[self.best_epoch - 1]):
-            self.best_epoch, self.best_module = epoch.number, copy.deepcopy(self._loop.module.state_dict())
+            self.best_epoch, self.best = epoch.number, self._loop.weights()
 
     def stalled(self) -> bool:
         """Tell whether patience has run out."""
-        patience = self._loop.settings.patience
+        patience = self._settings.patience
         return patience is not None and len(self.history) - self.best_epoch >= patience
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the next epoch depends on, as tensors and plain containers."""
-        module = self._loop.module.state_dict()
-        is_best = self.best_epoch == len(self.history)
+        """Return everything that the next epoch depends on, as arrays and plain containers."""
+        newest = self.best if self.best_epoch == len(self.history) else self._loop.weights()  # the same arrays are stored once
         return {
-            "module": module,
-            "best_module": module if is_best else self.best_module,  # the same tensors are stored once
+            "weights": newest,
+            "best_weights": self.best,
             "best_epoch": self.best_epoch,
             "history": [asdict(epoch) for epoch in self.history],
             "seconds": self.seconds,
-            "generators": generators(),
-            **self._loop.state(),
+            "learning": self._loop.state(),
         }
 
     def restore(self, state: Mapping[str, Any], origin: Path | None) -> None:
@@ -85,19 +67,18 @@ class Course:
             origin: The file that it is from, for people.
 
         Raises:
-            InputError: The state is of another module.
+            InputError: The state is of another model.
         """
         try:
-            self._loop.module.load_state_dict(state["best_module"])
-            self._loop.module.load_state_dict(state["module"])
-            self._loop.restore(state)
-            set_generators(state["generators"])
+            self._loop.set_weights(state["best_weights"])
+            self._loop.set_weights(state["weights"])
+            self._loop.restore(state["learning"])
             self.history = [Epoch(**figures) for figures in state["history"]]
-            self.best_module, self.best_epoch, self.seconds = state["best_module"], int(state["best_epoch"]), float(state["seconds"])
+            self.best, self.best_epoch, self.seconds = dict(state["best_weights"]), int(state["best_epoch"]), float(state["seconds"])
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"{origin}: not a state of this model ({reason}); --force starts from nothing") from None
-        say(f"going on after epoch {len(self.history)} of {self._loop.settings.epochs}, from {origin}")
+        say(f"going on after epoch {len(self.history)} of {self._settings.epochs}, from {origin}")
 
 
 def _merit(epoch: Epoch) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """The directory that training hands to export: the program, the contract, and samples that prove the rest of the road.
 
-program.pt2  contract.json  calibration.npz  eval.npz  golden.npz   listed in SHA256SUMS
+program.pt2 (or model.keras, model.skops, xgboost.json)  contract.json  calibration.npz  eval.npz  golden.npz   listed in SHA256SUMS
 training.json  run.html  curves.png  confusion.png  reliability.png for people and for skipping; not listed
 """
 
@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from edge.steps import preprocessing
 from edge.storage import atomic_directory, save_npz, write_sums
 from training import plots, run_page
 from training.finished import RECORD
-from training.fit import Fitted, runner, tensor
-from training.recipe import Array, Recipe, Split, Splits, check_array
+from training.fit import Fitted
+from training.frameworks import Framework, Predict
+from training.recipe import Array, Recipe, Splits, check_array
 from training.run_page import Answered
 from training.sampling import balanced_order
 
-LISTED = ("program.pt2", "contract.json", "calibration.npz", "eval.npz", "golden.npz")
+LISTED = ("contract.json", "calibration.npz", "eval.npz", "golden.npz")  # and the program
 CALIBRATION_SAMPLES = 256
 RAW_SAMPLES = 16
 GOLDEN_SAMPLES = 32
@@ -32,14 +31,22 @@ _SEED = 0  # of the choice of samples: another training of the same model is ask
 
 
 def write(
-    target: Path, recipe: Recipe, module: nn.Module, splits: Splits, fitted: Fitted, answered: Answered, record: Mapping[str, Any]
+    target: Path,
+    recipe: Recipe,
+    framework: Framework,
+    model: Any,
+    splits: Splits,
+    fitted: Fitted,
+    answered: Answered,
+    record: Mapping[str, Any],
 ) -> None:
     """Write the hand-over directory: whole, or not at all.
 
     Args:
         target: Where it will stand.
         recipe: What was trained.
-        module: The trained module, on the CPU, in evaluation mode.
+        framework: The library that the model is written in.
+        model: The trained model, on the CPU, ready to answer.
         splits: The data.
         fitted: How training went.
         answered: What came of the test split.
@@ -47,37 +54,22 @@ def write(
 
     Raises:
         SetupError: The disk is full or the place cannot be written.
-        ContractError: The module's output is not what the contract promises.
+        ContractError: The model's output is not what the contract promises.
     """
     name = f"{recipe.contract.name} {recipe.contract.version}"
     with atomic_directory(target) as folder:
-        save_program(folder / "program.pt2", module, splits.test.take(np.arange(2)))
+        program = framework.program(model)
+        framework.save(folder / program, model, splits.test.take(np.arange(min(2, len(splits.test)))))
         (folder / "contract.json").write_text(recipe.contract.dumps(), encoding="utf-8")
         save_npz(folder / "calibration.npz", calibration_arrays(splits))
         save_npz(folder / "eval.npz", {**_prefixed("input", splits.test.inputs), "target": splits.test.targets})
-        save_npz(folder / "golden.npz", golden_arrays(recipe, module, splits))
-        write_sums(folder, list(LISTED))
+        save_npz(folder / "golden.npz", golden_arrays(recipe, framework.runner(model), splits))
+        write_sums(folder, [program, *LISTED])
         plots.curves(folder / "curves.png", name, fitted, recipe.contract.metric.name)
         plots.confusion(folder / "confusion.png", f"{name} on {splits.name}, test split", answered.figures.confusion, splits.classes)
         plots.reliability(folder / "reliability.png", f"{name} on {splits.name}", answered.calibration)
         (folder / run_page.NAME).write_text(run_page.render(recipe.contract, splits, fitted, answered, record), encoding="utf-8")
         (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def save_program(path: Path, module: nn.Module, example: Split) -> None:
-    """Save the module as an exported program whose batch axis is dynamic.
-
-    Args:
-        path: The `.pt2` to write.
-        module: On the CPU, in evaluation mode.
-        example: Two samples to trace it with.
-    """
-    inputs = tuple(tensor(array) for array in example.inputs.values())
-    batch = torch.export.Dim("batch", min=1)
-    program = torch.export.export(module, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
-    for node in program.graph.nodes:
-        node.meta.pop("stack_trace", None)  # it holds this machine's paths: neither reproducible nor anybody's business
-    torch.export.save(program, path)
 
 
 def calibration_arrays(splits: Splits) -> dict[str, Array]:
@@ -86,8 +78,8 @@ def calibration_arrays(splits: Splits) -> dict[str, Array]:
     return _prefixed("input", splits.train.take(rows).inputs)
 
 
-def golden_arrays(recipe: Recipe, module: nn.Module, splits: Splits) -> dict[str, Array]:
-    """Return stored questions and the trained module's answers.
+def golden_arrays(recipe: Recipe, run: Predict, splits: Splits) -> dict[str, Array]:
+    """Return stored questions and the trained model's answers, given by `run`.
 
     Returns:
         `raw/000`…: what callers would send; `input/<tensor>`, (N, …): first those, preprocessed, then further test
@@ -107,9 +99,9 @@ def golden_arrays(recipe: Recipe, module: nn.Module, splits: Splits) -> dict[str
         rows = np.stack([prepare(value) for value in raw])
         inputs = {**inputs, taken.name: np.concatenate([rows, inputs[taken.name][len(rows) :]])}
         check_array(inputs[taken.name], taken, f"{contract.name}: the prepared input {taken.name!r}")
-    logits = runner(module)(inputs)  # (N, C)
+    logits = run(inputs)  # (N, C)
     output = contract.main.outputs[0]
-    check_array(logits, output, f"{contract.name}: the module's output {output.name!r}")
+    check_array(logits, output, f"{contract.name}: the model's output {output.name!r}")
     labels = np.array([splits.classes[answer] for answer in logits.argmax(axis=1)])
     return {
         **{f"raw/{number:03d}": value for number, value in enumerate(raw)},

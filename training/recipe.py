@@ -6,22 +6,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from edge.contract import Contract, Tensor
 from edge.errors import ContractError, InputError, UsageError
 
-if TYPE_CHECKING:  # a recipe can be read where torch is not installed
-    from torch import nn
-
 Array: TypeAlias = np.ndarray[Any, Any]
 RawInputs: TypeAlias = Callable[[Mapping[str, Array], np.random.Generator], list[Array]]
 Source = Literal["auto", "full", "subset"]
 Schedule = Literal["constant", "one_cycle", "cosine"]
+FrameworkName = Literal["pytorch", "keras", "estimators"]
 SOURCES: tuple[str, ...] = get_args(Source)
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
+FRAMEWORKS: tuple[str, ...] = get_args(FrameworkName)
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,10 @@ class Recipe:
     Attributes:
         contract: What the model promises.
         load_data: Loads the splits; may fetch a pinned package.
-        build: Makes the module, untrained; it takes the contract's inputs by position and gives its outputs.
+        build: Makes the model, untrained: a PyTorch module, a Keras model, or an estimator as scikit-learn has them. It takes
+            the contract's inputs in their order and gives its outputs.
         fit: How it is fitted.
+        framework: The library that `build` makes a model of.
         raw_inputs: Turns chosen test samples, (N, …) by input name, into what a caller would send for each, before
             preprocessing; they become the raw golden inputs. None where the contract has no preprocessing.
         subset_floor: The metric's floor where only a subset of the data can be had; the contract's where it is None.
@@ -172,13 +173,16 @@ class Recipe:
 
     contract: Contract
     load_data: Callable[[DataOptions], Splits]
-    build: Callable[[], nn.Module]
+    build: Callable[[], Any]
     fit: FitSettings
+    framework: FrameworkName = "pytorch"
     raw_inputs: RawInputs | None = None
     subset_floor: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a contract of several outputs, or with preprocessing of which no raw input could prove anything."""
+        """Refuse an unknown library, a contract of several outputs, and preprocessing of which no raw input could prove anything."""
+        if self.framework not in FRAMEWORKS:
+            raise ContractError(f"{self.contract.name}: framework is {self.framework!r}, expected one of {', '.join(FRAMEWORKS)}")
         outputs = self.contract.main.outputs
         if len(outputs) != 1:
             raise ContractError(

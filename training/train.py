@@ -22,12 +22,12 @@ from training.finished import Outcome, TrainOptions, identify, look_up
 from training.progress import say
 from training.recipe import DataOptions, Recipe, Splits, check_array
 from training.sampling import stratified_order
+from training.sources import version
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from training.checkpoint import Checkpoints
     from training.fit import Fitted
+    from training.frameworks import Framework
 
 
 def train(name: str, options: TrainOptions) -> Outcome:
@@ -77,15 +77,17 @@ def limited(splits: Splits, limit: int | None) -> Splits:
 def _train(recipe: Recipe, splits: Splits, options: TrainOptions, fingerprint: str) -> Outcome:
     # Imported here, not above: a stage that is skipped must not wait for torch.
     from training.checkpoint import FOLDER, Checkpoints
+    from training.frameworks import framework
 
+    library = framework(recipe.framework)
     target = options.out / recipe.contract.name / recipe.contract.version
     _check_place(target)
     recipe.check_data(splits)
-    checkpoints = Checkpoints(target.parent / FOLDER / fingerprint[:12], fingerprint, options.start)
+    checkpoints = Checkpoints(target.parent / FOLDER / fingerprint[:12], fingerprint, library, options.start)
     if options.force:
         checkpoints.remove()
     with _told(checkpoints, recipe.fit.learning_rate):
-        record = _produce(recipe, splits, options, fingerprint, target, checkpoints)
+        record = _produce(recipe, library, splits, options, fingerprint, target, checkpoints)
     checkpoints.remove()
     return Outcome(target, record, skipped=False)
 
@@ -108,32 +110,39 @@ def _told(checkpoints: Checkpoints, learning_rate: float) -> Iterator[None]:
 
 
 def _produce(
-    recipe: Recipe, splits: Splits, options: TrainOptions, fingerprint: str, target: Path, checkpoints: Checkpoints
+    recipe: Recipe,
+    library: Framework,
+    splits: Splits,
+    options: TrainOptions,
+    fingerprint: str,
+    target: Path,
+    checkpoints: Checkpoints,
 ) -> dict[str, Any]:
     from training import handover
-    from training.fit import fit, reproducible, runner
+    from training.fit import fit
     from training.run_page import Answered
 
     started = time.perf_counter()
-    with reproducible(recipe.fit.seed):
-        module = recipe.build()
-        _check_module(recipe, module, splits)
-        say(f"{recipe.contract.name}: {_parameters(module):,} parameters, {recipe.fit.epochs} epochs, seed {recipe.fit.seed}")
-        fitted = fit(module, splits, recipe.fit, checkpoints)
-    run = runner(module)
+    with library.reproducible(recipe.fit.seed):
+        model = recipe.build()
+        _check_model(recipe, library, model, splits)
+        say(f"{recipe.contract.name}: {_size(library, model)}{recipe.fit.epochs} epochs, seed {recipe.fit.seed}")
+        fitted = fit(library, model, splits, recipe.fit, checkpoints)
+    run = library.runner(model)
     logits = {part: predict(run, split) for part, split in splits.parts().items() if part != "train"}
     figures = {part: evaluate(answers, splits.parts()[part].targets, splits.classes) for part, answers in logits.items()}
     calibration = calibrate(logits, splits)
     recipe = _calibrated(recipe, calibration)
     record = {
         "fingerprint": fingerprint,
-        **_describe(recipe, module, splits, options),
+        **_describe(recipe, library, library.parameters(model), splits, options),
         **_results(recipe, fitted, figures["validation"], figures["test"]),
         "calibration": calibration.to_json(),
         "test_answers": correctness.pack(logits["test"], splits.test.targets),
         "seconds": time.perf_counter() - started,
     }
-    handover.write(target, recipe, module, splits, fitted, Answered(figures["test"], logits["test"], calibration), record)
+    answered = Answered(figures["test"], logits["test"], calibration)
+    handover.write(target, recipe, library, model, splits, fitted, answered, record)
     return record
 
 
@@ -151,19 +160,21 @@ def _check_place(target: Path) -> None:
         raise SetupError(f"{target.parent}: cannot be made ({error.strerror}); choose another folder with --out") from None
 
 
-def _check_module(recipe: Recipe, module: nn.Module, splits: Splits) -> None:
-    """Ask the untrained module once, so that a wrong output is told before the training and not after it."""
-    from training.fit import runner
-
+def _check_model(recipe: Recipe, library: Framework, model: Any, splits: Splits) -> None:
+    """Ask the untrained model once, so that a wrong output is told before the training and not after it."""
+    if not library.RESUMES:  # an estimator has no answer before it is fitted
+        return
     output = recipe.contract.main.outputs[0]
-    logits = runner(module.eval())(splits.validation.take(np.arange(1)).inputs)
-    check_array(logits, output, f"{recipe.contract.name}: the module's output {output.name!r}")
+    logits = library.runner(model)(splits.validation.take(np.arange(1)).inputs)
+    check_array(logits, output, f"{recipe.contract.name}: the model's output {output.name!r}")
 
 
-def _describe(recipe: Recipe, module: nn.Module, splits: Splits, options: TrainOptions) -> dict[str, Any]:
+def _size(library: Framework, model: Any) -> str:
+    return f"{library.parameters(model):,} parameters, " if library.RESUMES else ""
+
+
+def _describe(recipe: Recipe, library: Framework, parameters: int, splits: Splits, options: TrainOptions) -> dict[str, Any]:
     """Say what was trained, on what and with what."""
-    import torch
-
     return {
         "model": recipe.contract.name,
         "version": recipe.contract.version,
@@ -176,10 +187,10 @@ def _describe(recipe: Recipe, module: nn.Module, splits: Splits, options: TrainO
         },
         "asked": {"source": options.asked_source, "limit": options.limit, "from": options.start and options.start.name},
         "settings": asdict(recipe.fit),
-        "parameters": _parameters(module),
+        "framework": recipe.framework,
+        "parameters": parameters,
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
+        "packages": {name: version(name) for name in library.PACKAGES},
         "commit": _commit(),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -207,10 +218,6 @@ def _results(recipe: Recipe, fitted: Fitted, validation: Evaluation, test: Evalu
         "fit_seconds": fitted.seconds,
         "device": fitted.device,
     }
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _commit() -> str | None:

@@ -2,7 +2,7 @@
 
 The export stage uses it to try a file on a runtime that lives in another environment, and to survive a runtime that
 crashes. The request is a file, `{"file", "runtime", "contract", "variant", "inputs", "outputs", "threads"}`; answers
-are written as `.npz` with seconds per sample; the last line on standard output is JSON.
+are written as `.npz`; the last line on standard output is JSON with what one sample costs in time and memory.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from edge import contract, runtimes
 from edge.errors import EXIT_USAGE, TandemError
-from edge.runtimes import Options
+from edge.runtimes import Options, Runtime
 from edge.schema import decode
 from edge.storage import load_npz, save_npz
 from edge.variants import Variant
 
+Array = np.ndarray[Any, Any]
 PIECE = 64
+WARM_UP, TIMED, TIMED_S = 5, 200, 2.0
 
 
 def main(argv: list[str]) -> int:
@@ -53,20 +55,57 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     runtime = runtimes.load(request["runtime"], Path(request["file"]), promise.main, variant, Options(request.get("threads", 1)))
     arrays = load_npz(Path(request["inputs"]))
     inputs = {tensor.name: arrays[f"input/{tensor.name}"] for tensor in promise.main.inputs}
-    count = len(next(iter(inputs.values())))
-    parts, seconds = [], []
-    for start in range(0, count, PIECE):
-        piece = {name: array[start : start + PIECE] for name, array in inputs.items()}
-        begun = time.perf_counter()
-        parts.append(runtime.run(piece))
-        seconds.append((time.perf_counter() - begun) / len(next(iter(piece.values()))))
+    seconds = _alone(runtime, inputs)
+    peak = _peak_rss()  # before all samples are answered, so that their answers do not count
+    parts = [runtime.run(piece) for piece in _pieces(inputs)]
     save_npz(Path(request["outputs"]), {f"output/{name}": np.concatenate([part[name] for part in parts]) for name in parts[0]})
     return {
         "runtime": runtime.name,
         "version": runtime.version,
         "provider": runtime.provider,
         "seconds_per_sample": float(np.median(seconds)),
+        "seconds_p95": float(np.percentile(seconds, 95)),
+        "peak_rss_bytes": peak,
     }
+
+
+def _pieces(inputs: dict[str, Array]) -> list[dict[str, Array]]:
+    """Cut (N, …) arrays into pieces of at most `PIECE` samples."""
+    count = len(next(iter(inputs.values())))
+    return [{name: array[start : start + PIECE] for name, array in inputs.items()} for start in range(0, count, PIECE)]
+
+
+def _alone(runtime: Runtime, inputs: dict[str, Array]) -> list[float]:
+    """Time samples one by one, after some that warm up, for at most about `TIMED_S` seconds; give the seconds of each."""
+    count = len(next(iter(inputs.values())))
+    seconds: list[float] = []
+    begun = time.perf_counter()
+    for number in range(WARM_UP + TIMED):
+        sample = {name: array[number % count : number % count + 1] for name, array in inputs.items()}
+        start = time.perf_counter()
+        runtime.run(sample)
+        seconds.append(time.perf_counter() - start)
+        if time.perf_counter() - begun > TIMED_S:
+            break
+    return seconds[WARM_UP:] or seconds
+
+
+def _peak_rss() -> Optional[int]:
+    """Give the most memory that this process has held so far, in bytes; None where the system does not tell.
+
+    `getrusage` is the second choice: on Linux its figure starts with what the parent held before this program was started.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

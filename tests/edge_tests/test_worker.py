@@ -43,9 +43,10 @@ def check_outputs(bundle: Path, outputs: Path, file: str) -> None:
 def test_success(ask: Any, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, runtime: str) -> None:
     assert worker.main([str(ask(file, runtime, threads=2))]) == 0
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert sorted(report) == ["provider", "runtime", "seconds_per_sample", "version"]
+    assert sorted(report) == ["peak_rss_bytes", "provider", "runtime", "seconds_p95", "seconds_per_sample", "version"]
     assert report["runtime"] == runtime
-    assert report["seconds_per_sample"] > 0
+    assert 0 < report["seconds_per_sample"] <= report["seconds_p95"]
+    assert 10_000_000 < report["peak_rss_bytes"] < 10_000_000_000, "bytes, not kilobytes"
     check_outputs(bundle, tmp_path / "outputs.npz", file)
 
 

@@ -16,7 +16,9 @@ import torch
 
 from edge.errors import InputError, SetupError
 from training import checkpoint
-from training.checkpoint import Checkpoints, generators, read, set_generators
+from training.checkpoint import Checkpoints, read
+from training.frameworks import pytorch
+from training.frameworks.pytorch_loop import generators, set_generators
 
 
 @pytest.fixture(autouse=True)
@@ -28,13 +30,15 @@ def every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 def state(value: float = 1.0) -> dict[str, Any]:
     weights = {"weight": torch.full((3, 2), value)}
     return {
-        "module": weights,
-        "best_module": weights,
+        "weights": weights,
+        "best_weights": weights,
         "best_epoch": 1,
-        "optimizer": {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(3, 2)}},
-        "steps": 4,
-        "shuffle": torch.Generator().get_state(),
-        "generators": generators(),
+        "learning": {
+            "optimizer": {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(3, 2)}},
+            "steps": 4,
+            "shuffle": torch.Generator().get_state(),
+            "generators": generators(),
+        },
         "history": [{"number": 1, "train_loss": value}],
         "seconds": 1.5,
     }
@@ -43,7 +47,7 @@ def state(value: float = 1.0) -> dict[str, Any]:
 @pytest.fixture
 def kept(tmp_path: Path) -> Checkpoints:
     """Three epochs saved; the weights are the epoch's number."""
-    checkpoints = Checkpoints(tmp_path / ".checkpoints" / "abc", "abcdef")
+    checkpoints = Checkpoints(tmp_path / ".checkpoints" / "abc", "abcdef", pytorch)
     for epoch in (1, 2, 3):
         checkpoints.save(epoch, state(epoch))
     return checkpoints
@@ -55,14 +59,14 @@ def files(checkpoints: Checkpoints) -> list[Path]:
 
 def again(checkpoints: Checkpoints) -> Checkpoints:
     """The same place, as the next process finds it."""
-    return Checkpoints(checkpoints.folder, "abcdef")
+    return Checkpoints(checkpoints.folder, "abcdef", pytorch)
 
 
 def loaded_epoch(checkpoints: Checkpoints) -> int | None:
     found = checkpoints.load()
     if found is None:
         return None
-    assert torch.equal(found["module"]["weight"], torch.full((3, 2), float(found["epoch"])))
+    assert torch.equal(found["weights"]["weight"], torch.full((3, 2), float(found["epoch"])))
     return int(found["epoch"])
 
 
@@ -71,17 +75,17 @@ def test_the_newest_comes_back_whole_and_the_one_before_is_kept(kept: Checkpoint
     found = again(kept).load()
     assert found is not None
     assert found["epoch"] == 3
-    assert found["steps"] == 4
+    assert found["learning"]["steps"] == 4
     assert found["seconds"] == 1.5
     assert found["history"] == [{"number": 1, "train_loss": 3}]
-    assert torch.equal(found["best_module"]["weight"], torch.full((3, 2), 3.0))
-    assert torch.equal(found["optimizer"][0]["exp_avg"], torch.zeros(3, 2))
+    assert torch.equal(found["best_weights"]["weight"], torch.full((3, 2), 3.0))
+    assert torch.equal(found["learning"]["optimizer"][0]["exp_avg"], torch.zeros(3, 2))
 
 
 def test_the_name_carries_the_hash_and_the_file_is_a_plain_torch_file(kept: Checkpoints) -> None:
     for path in files(kept):
         assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.name.split(".")[1])
-        assert torch.load(path, weights_only=True)["schema"] == 1
+        assert torch.load(path, weights_only=True)["schema"] == checkpoint.SCHEMA
 
 
 def truncate(path: Path) -> None:
@@ -133,7 +137,7 @@ def test_a_forged_checkpoint_runs_nothing(kept: Checkpoints, tmp_path: Path, cap
             return os.mkdir, (str(tmp_path / "broken in"),)
 
     buffer = io.BytesIO()
-    torch.save({**state(), "module": Forged()}, buffer, pickle_module=pickle)
+    torch.save({**state(), "weights": Forged()}, buffer, pickle_module=pickle)
     content = buffer.getvalue()
     name = f"epoch-00009.{hashlib.sha256(content).hexdigest()[:16]}.pt"
     (kept.folder / name).write_bytes(content)
@@ -146,25 +150,25 @@ def test_a_forged_checkpoint_runs_nothing(kept: Checkpoints, tmp_path: Path, cap
     "content",
     [
         pytest.param([1, 2], id="a list"),
-        pytest.param({"schema": 2, **state()}, id="another schema"),
-        pytest.param({"schema": 1, "fingerprint": "abcdef", "epoch": 9}, id="half of it"),
+        pytest.param({"schema": 1, **state()}, id="another schema"),
+        pytest.param({"schema": 2, "fingerprint": "abcdef", "epoch": 9}, id="half of it"),
     ],
 )
 def test_what_is_no_checkpoint_of_this_version_is_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "mine.pt"
     torch.save(content, path)
-    with pytest.raises(InputError, match="no checkpoint of this version, expected schema 1"):
-        read(path)
+    with pytest.raises(InputError, match="no checkpoint of this version, expected schema 2"):
+        read(path, pytorch)
 
 
 def test_another_training_is_not_continued(kept: Checkpoints, capsys: pytest.CaptureFixture[str]) -> None:
-    assert Checkpoints(kept.folder, "abcxyz").load() is None, "the beginning of the fingerprint may coincide, the whole must not"
-    assert Checkpoints(kept.folder.with_name("xyz"), "xyz").load() is None
+    assert Checkpoints(kept.folder, "abcxyz", pytorch).load() is None, "the beginning of the fingerprint may coincide, the whole must not"
+    assert Checkpoints(kept.folder.with_name("xyz"), "xyz", pytorch).load() is None
     assert "holds checkpoints of other settings, data or sources only" in capsys.readouterr().err
 
 
 def test_where_nothing_is_nothing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    checkpoints = Checkpoints(tmp_path / ".checkpoints" / "abc", "abc")
+    checkpoints = Checkpoints(tmp_path / ".checkpoints" / "abc", "abc", pytorch)
     assert checkpoints.load() is None
     assert "no epoch was finished" in checkpoints.kept()
     checkpoints.remove()
@@ -173,18 +177,18 @@ def test_where_nothing_is_nothing_is_said(tmp_path: Path, capsys: pytest.Capture
 
 def test_own_epochs_come_before_the_one_to_start_with(kept: Checkpoints, tmp_path: Path) -> None:
     start = files(kept)[-1]
-    other = Checkpoints(kept.folder.with_name("other"), "other", start)
+    other = Checkpoints(kept.folder.with_name("other"), "other", pytorch, start)
     assert loaded_epoch(other) == 3
     other.save(4, state(4))
     assert start.is_file(), "what another training wrote is not ours to remove"
-    assert loaded_epoch(Checkpoints(other.folder, "other", start)) == 4
+    assert loaded_epoch(Checkpoints(other.folder, "other", pytorch, start)) == 4
 
 
 def test_a_damaged_start_is_an_error(kept: Checkpoints) -> None:
     start = files(kept)[-1]
     flip(start)
     with pytest.raises(InputError, match="damaged, its SHA-256 begins with"):
-        Checkpoints(kept.folder.with_name("other"), "other", start).load()
+        Checkpoints(kept.folder.with_name("other"), "other", pytorch, start).load()
 
 
 def test_a_full_disk_is_told_and_the_earlier_checkpoints_stay(kept: Checkpoints, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +210,7 @@ def test_epochs_of_less_than_a_second_share_a_checkpoint(tmp_path: Path, monkeyp
     monkeypatch.setattr(checkpoint, "PAUSE_S", 1.0)
     now = 100.0
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now)
-    checkpoints = Checkpoints(tmp_path, "abcdef")
+    checkpoints = Checkpoints(tmp_path, "abcdef", pytorch)
     for epoch in range(1, 8):
         checkpoints.save(epoch, state(epoch))
         now += 0.4
@@ -214,7 +218,7 @@ def test_epochs_of_less_than_a_second_share_a_checkpoint(tmp_path: Path, monkeyp
 
 
 def test_removing_leaves_the_checkpoints_of_others(kept: Checkpoints) -> None:
-    other = Checkpoints(kept.folder.with_name("other"), "other")
+    other = Checkpoints(kept.folder.with_name("other"), "other", pytorch)
     other.save(1, state())
     kept.remove()
     assert [path.name for path in kept.folder.parent.iterdir()] == ["other"]

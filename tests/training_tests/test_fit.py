@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from edge.errors import GateError
-from training import fit as fitting
-from training.fit import fit, reproducible, runner
+from training.fit import fit
+from training.frameworks import pytorch
+from training.frameworks.pytorch import reproducible, runner
+from training.frameworks.pytorch_loop import PyTorchLoop
 from training.recipe import FitSettings, Split, Splits
 
 
@@ -37,7 +39,7 @@ def accuracy(module: nn.Module, split: Split) -> float:
 @pytest.mark.parametrize("name", ["constant", "one_cycle", "cosine"])
 def test_it_learns(name: str) -> None:
     splits, module = two_heaps(), line()
-    result = fit(module, splits, FitSettings(epochs=8, batch_size=16, learning_rate=0.1, schedule=name))
+    result = fit(pytorch, module, splits, FitSettings(epochs=8, batch_size=16, learning_rate=0.1, schedule=name))
     assert accuracy(module, splits.test) > 0.97
     assert result.history[-1].train_loss < result.history[0].train_loss / 2
     assert [epoch.number for epoch in result.history] == list(range(1, 9))
@@ -47,7 +49,7 @@ def test_it_learns(name: str) -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 15, 16, 17])
 def test_any_number_of_samples_fits_any_batch(count: int) -> None:
-    result = fit(line(), two_heaps(count), FitSettings(epochs=1, batch_size=16))
+    result = fit(pytorch, line(), two_heaps(count), FitSettings(epochs=1, batch_size=16))
     assert len(result.history) == 1
 
 
@@ -55,7 +57,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_others() -> None:
     def weights(seed: int) -> torch.Tensor:
         with reproducible(seed):
             module = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 2))
-            fit(module, two_heaps(), FitSettings(epochs=2, seed=seed))
+            fit(pytorch, module, two_heaps(), FitSettings(epochs=2, seed=seed))
         return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
     assert torch.equal(weights(1), weights(1))
@@ -97,7 +99,7 @@ def spoiled(best: int) -> Spoiled:
 
 def test_early_stopping_restores_the_best_weights() -> None:
     module, splits = spoiled(best=3), two_heaps()
-    result = fit(module, splits, FitSettings(epochs=20, patience=2))
+    result = fit(pytorch, module, splits, FitSettings(epochs=20, patience=2))
     assert (result.best_epoch, len(result.history), result.stopped_early) == (3, 5, True)
     assert module.epoch.item() == 3, "the weights and buffers must be those of the best epoch"
     assert accuracy(module, splits.validation) == result.history[2].validation_metric
@@ -106,7 +108,7 @@ def test_early_stopping_restores_the_best_weights() -> None:
 
 def test_the_best_is_kept_without_early_stopping_too() -> None:
     module = spoiled(best=2)
-    result = fit(module, two_heaps(), FitSettings(epochs=4))
+    result = fit(pytorch, module, two_heaps(), FitSettings(epochs=4))
     assert (result.best_epoch, len(result.history), result.stopped_early) == (2, 4, False)
     assert module.epoch.item() == 2
 
@@ -116,12 +118,12 @@ def test_among_equal_epochs_the_first_is_kept() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return super().forward(x).detach() + 0 * self.weight.sum()
 
-    result = fit(Still(2, 2), two_heaps(), FitSettings(epochs=5, patience=3))
+    result = fit(pytorch, Still(2, 2), two_heaps(), FitSettings(epochs=5, patience=3))
     assert (result.best_epoch, len(result.history), result.stopped_early) == (1, 4, True)
 
 
 def test_patience_that_ends_with_the_last_epoch_is_no_early_stop() -> None:
-    result = fit(spoiled(best=2), two_heaps(), FitSettings(epochs=4, patience=2))
+    result = fit(pytorch, spoiled(best=2), two_heaps(), FitSettings(epochs=4, patience=2))
     assert (len(result.history), result.stopped_early) == (4, False)
 
 
@@ -133,7 +135,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step() -> None:
     module = line()
     before = module.weight.detach().clone()
     with pytest.raises(GateError, match=r"the loss is nan in epoch 1, step 1 of 4, .*lower the learning rate \(it is 0.001\)"):
-        fit(module, broken, FitSettings(epochs=3, batch_size=16))
+        fit(pytorch, module, broken, FitSettings(epochs=3, batch_size=16))
     assert torch.equal(module.weight, before), "no step may be taken on a loss that is not finite"
 
 
@@ -152,11 +154,11 @@ class Exploding(nn.Module):
 
 def test_the_step_named_is_the_one_that_broke() -> None:
     with pytest.raises(GateError, match="epoch 2, step 3 of 4"):
-        fit(Exploding(at=7), two_heaps(64), FitSettings(epochs=3, batch_size=16))
+        fit(pytorch, Exploding(at=7), two_heaps(64), FitSettings(epochs=3, batch_size=16))
 
 
 def test_without_a_terminal_each_epoch_is_one_plain_line(capsys: pytest.CaptureFixture[str]) -> None:
-    fit(line(), two_heaps(), FitSettings(epochs=3))
+    fit(pytorch, line(), two_heaps(), FitSettings(epochs=3))
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
     assert captured.out == ""
@@ -168,7 +170,7 @@ def test_without_a_terminal_each_epoch_is_one_plain_line(capsys: pytest.CaptureF
 def test_on_a_terminal_there_is_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TQDM_MININTERVAL", "0")
-    fit(line(), two_heaps(1000), FitSettings(epochs=2, batch_size=16))
+    fit(pytorch, line(), two_heaps(1000), FitSettings(epochs=2, batch_size=16))
     shown = capsys.readouterr().err
     assert "epoch 2/2" in shown
     assert "loss=" in shown
@@ -192,7 +194,7 @@ def test_two_inputs_reach_the_module_in_order() -> None:
 
     splits = Splits("pairs", "", "", ("less", "more"), pairs(512), pairs(64), pairs(256))
     module = Difference()
-    fit(module, splits, FitSettings(epochs=6, batch_size=16, learning_rate=0.1))
+    fit(pytorch, module, splits, FitSettings(epochs=6, batch_size=16, learning_rate=0.1))
     assert accuracy(module, splits.test) > 0.9
     assert module.line.weight[1] > module.line.weight[0]
 
@@ -208,23 +210,23 @@ def test_two_inputs_reach_the_module_in_order() -> None:
 def test_accumulated_batches_learn_what_one_large_batch_learns(batch_size: int, accumulate: int) -> None:
     def weights(**settings: int) -> torch.Tensor:
         module = line()
-        fit(module, two_heaps(64), FitSettings(epochs=3, learning_rate=0.1, schedule="constant", **settings))
+        fit(pytorch, module, two_heaps(64), FitSettings(epochs=3, learning_rate=0.1, schedule="constant", **settings))
         return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
     torch.testing.assert_close(weights(batch_size=batch_size, accumulate=accumulate), weights(batch_size=64), rtol=1e-3, atol=1e-4)
 
 
 def test_the_batches_left_over_by_accumulation_make_a_step_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    update, norms = fitting._Loop._update, []
+    update, norms = PyTorchLoop._update, []
 
-    def noted(self: fitting._Loop) -> None:
+    def noted(self: PyTorchLoop) -> None:
         norms.append(float(nn.utils.get_total_norm([p.grad for p in self.module.parameters() if p.grad is not None])))
         update(self)
 
-    monkeypatch.setattr(fitting._Loop, "_update", noted)
+    monkeypatch.setattr(PyTorchLoop, "_update", noted)
     same = Split({"x": np.ones((80, 2), np.float32)}, np.zeros(80, np.int64))  # every batch has the same gradient
     splits = replace(two_heaps(), train=same)
-    fit(line(), splits, FitSettings(epochs=1, batch_size=16, accumulate=3, learning_rate=1e-9))
+    fit(pytorch, line(), splits, FitSettings(epochs=1, batch_size=16, accumulate=3, learning_rate=1e-9))
     assert len(norms) == 2, "5 batches: a group of 3 and one of 2"
     assert norms[1] == pytest.approx(norms[0], rel=1e-4), "each group is averaged over its own batches"
 
@@ -240,7 +242,7 @@ def test_a_gradient_is_clipped_to_its_norm(most: float, monkeypatch: pytest.Monk
             super().step(closure)
 
     monkeypatch.setattr(torch.optim, "AdamW", Noted)
-    fit(line(), two_heaps(), FitSettings(epochs=1, batch_size=16, clip_norm=most))
+    fit(pytorch, line(), two_heaps(), FitSettings(epochs=1, batch_size=16, clip_norm=most))
     assert all(norm <= most * 1.001 for norm in norms)
     assert (min(norms) > 0.009) if most < 1 else (max(norms) > 0.1)
 
@@ -249,7 +251,7 @@ def test_a_gradient_is_clipped_to_its_norm(most: float, monkeypatch: pytest.Monk
 def test_what_is_for_cuda_only_is_left_out_on_a_cpu_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     def weights(**settings: bool) -> torch.Tensor:
         module = line()
-        fit(module, two_heaps(), FitSettings(epochs=1, **settings))
+        fit(pytorch, module, two_heaps(), FitSettings(epochs=1, **settings))
         return module.weight.detach()
 
     plain = weights()
@@ -262,4 +264,4 @@ def test_a_validation_loss_that_is_not_finite_stops_too() -> None:
     splits = two_heaps(64)
     broken = replace(splits, validation=Split({"x": np.full((4, 2), np.nan, np.float32)}, np.zeros(4, np.int64)))
     with pytest.raises(GateError, match="the validation loss is nan after epoch 1, step 4 of 4, .*lower the learning rate"):
-        fit(line(), broken, FitSettings(epochs=2, batch_size=16))
+        fit(pytorch, line(), broken, FitSettings(epochs=2, batch_size=16))

@@ -38,8 +38,8 @@ def program(trained: Outcome) -> torch.nn.Module:
 
 def test_the_directory_is_complete_and_verifies(trained: Outcome) -> None:
     assert trained.folder.name == "1.0.0"
-    assert set(verify(trained.folder, UNLISTED)) == set(handover.LISTED)
-    assert {path.name for path in trained.folder.iterdir()} == {*handover.LISTED, *UNLISTED, "SHA256SUMS"}
+    assert set(verify(trained.folder, UNLISTED)) == {"program.pt2", *handover.LISTED}
+    assert {path.name for path in trained.folder.iterdir()} == {"program.pt2", *handover.LISTED, *UNLISTED, "SHA256SUMS"}
     assert [path.name for path in trained.folder.parent.iterdir()] == ["1.0.0"], "nothing half-written may be left"
 
 
@@ -180,7 +180,7 @@ def test_pictures_are_png(trained: Outcome, name: str) -> None:
 
 def test_training_twice_gives_the_same_bytes(small: TrainOptions) -> None:
     one = train("mnist_cnn", small)
-    before = {name: (one.folder / name).read_bytes() for name in (*handover.LISTED, "SHA256SUMS")}
+    before = {name: (one.folder / name).read_bytes() for name in ("program.pt2", *handover.LISTED, "SHA256SUMS")}
     again = train("mnist_cnn", replace(small, force=True))
     assert not again.skipped
     assert {name: (again.folder / name).read_bytes() for name in before} == before
@@ -189,7 +189,7 @@ def test_training_twice_gives_the_same_bytes(small: TrainOptions) -> None:
 def test_a_module_that_breaks_its_contract_is_told_before_training(small: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = replace(discover.find("mnist_cnn"), build=lambda: torch.nn.Sequential(_Float(), torch.nn.Flatten(), torch.nn.Linear(784, 9)))
     monkeypatch.setattr(discover, "find", lambda name: recipe)
-    with pytest.raises(ContractError, match=r"the module's output 'logits' is float32 \(1, 9\), expected float32 \(batch, 10\)"):
+    with pytest.raises(ContractError, match=r"the model's output 'logits' is float32 \(1, 9\), expected float32 \(batch, 10\)"):
         train("mnist_cnn", small)
     assert not list(small.out.rglob("*.npz"))
 

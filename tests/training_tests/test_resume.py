@@ -16,10 +16,12 @@ from torch import nn
 
 from edge.errors import GateError, InputError, SetupError, UsageError
 from training import checkpoint
-from training import fit as fitting
 from training.checkpoint import FOLDER, Checkpoints
 from training.finished import TrainOptions
-from training.fit import Fitted, fit, reproducible
+from training.fit import Fitted, fit
+from training.frameworks import pytorch
+from training.frameworks.pytorch import reproducible
+from training.frameworks.pytorch_loop import PyTorchLoop
 from training.recipe import FitSettings, Split, Splits
 from training.train import train
 
@@ -28,10 +30,10 @@ WORDS = ("train", "mnist_cnn", "--source", "subset", "--limit", "512", "--epochs
 CHILD = """
 import os, signal, sys
 from edge.cli import main
-from training import fit
+from training.frameworks.pytorch_loop import PyTorchLoop
 
 at, number = int(sys.argv[1]), int(sys.argv[2])
-learn, seen = fit._Loop._step, 0
+learn, seen = PyTorchLoop._step, 0
 
 def step(self, *args):
     global seen
@@ -41,7 +43,7 @@ def step(self, *args):
     return learn(self, *args)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests may have it ignored
-fit._Loop._step = step
+PyTorchLoop._step = step
 sys.exit(main(sys.argv[3:]))
 """
 
@@ -121,7 +123,7 @@ def heaps(count: int = 100) -> Splits:
 def run(settings: FitSettings, place: Path | None = None, at: int = 0, harm: str = "") -> tuple[Fitted, dict[str, torch.Tensor]]:
     with reproducible(settings.seed):
         module = Restless(at, harm)
-        fitted = fit(module, heaps(), settings, None if place is None else Checkpoints(place, "same"))
+        fitted = fit(pytorch, module, heaps(), settings, None if place is None else Checkpoints(place, "same", pytorch))
     return fitted, module.state_dict()
 
 
@@ -152,7 +154,7 @@ def test_a_training_that_goes_on_equals_one_that_was_not_interrupted(tmp_path: P
 def test_what_was_finished_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = FitSettings(epochs=3, batch_size=16)
     first, expected = run(settings, tmp_path)
-    monkeypatch.setattr(fitting._Loop, "run_epoch", lambda *_: pytest.fail("nothing is left to train"))
+    monkeypatch.setattr(PyTorchLoop, "run_epoch", lambda *_: pytest.fail("nothing is left to train"))
     second, actual = run(settings, tmp_path)
     assert second.history == first.history
     assert second.seconds >= first.history[-1].seconds
@@ -176,28 +178,28 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(tmp_path: Path, capsys: 
 def test_a_checkpoint_of_another_module_is_an_error_in_words(tmp_path: Path) -> None:
     run(FitSettings(epochs=1), tmp_path)
     with pytest.raises(InputError, match=r"epoch-00001.*not a state of this model .*--force starts from nothing"):
-        fit(nn.Linear(2, 2), heaps(), FitSettings(epochs=2), Checkpoints(tmp_path, "same"))
+        fit(pytorch, nn.Linear(2, 2), heaps(), FitSettings(epochs=2), Checkpoints(tmp_path, "same", pytorch))
 
 
 def test_a_lost_loss_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(GateError, match="epoch 3, step 2 of 6"):
         run(FitSettings(epochs=5, batch_size=16), tmp_path, 14, "nan")
-    state = Checkpoints(tmp_path, "same").load()
+    state = Checkpoints(tmp_path, "same", pytorch).load()
     assert state is not None
     assert state["epoch"] == 2
-    assert all(bool(value.isfinite().all()) for value in state["module"].values())
+    assert all(bool(value.isfinite().all()) for value in state["weights"].values())
 
 
 def spoil(monkeypatch: pytest.MonkeyPatch, at: int, harm: Callable[[], tuple[float, int]]) -> None:
     """Let the batch of that number end otherwise."""
-    learn, seen = fitting._Loop._step, 0
+    learn, seen = PyTorchLoop._step, 0
 
-    def step(self: fitting._Loop, *args: object) -> tuple[float, int]:
+    def step(self: PyTorchLoop, *args: object) -> tuple[float, int]:
         nonlocal seen
         seen += 1
         return harm() if seen == at else learn(self, *args)
 
-    monkeypatch.setattr(fitting._Loop, "_step", step)
+    monkeypatch.setattr(PyTorchLoop, "_step", step)
 
 
 def test_after_a_lost_loss_a_lower_rate_goes_on_from_the_last_good_epoch(

@@ -96,7 +96,7 @@ def test_it_has_every_part(page: Page, trained: Outcome) -> None:
         f"{record['calibration']['test']['ece_before']:.4f}",
         record["data"]["note"],
         record["data"]["sha256"],
-        record["torch"],
+        record["packages"]["torch"],
         "learning_rate",
         "export will refuse it",
         "Confusion",

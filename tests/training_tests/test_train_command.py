@@ -14,10 +14,10 @@ import pytest
 from edge.errors import GateError, SetupError, TandemError, UnknownModelError, UsageError
 from edge.storage import write_sums
 from training import discover, finished, handover, sources
-from training import fit as fitting
 from training.commands import describe
 from training.data import mnist
 from training.finished import Outcome, TrainOptions
+from training.frameworks.pytorch_loop import PyTorchLoop
 from training.recipe import Splits
 from training.train import limited, train
 
@@ -118,7 +118,7 @@ def test_other_data_are_another_training(done: Outcome, small: TrainOptions) -> 
 
 @pytest.mark.parametrize("name", ["torch", "numpy"])
 def test_another_framework_is_another_training(done: Outcome, small: TrainOptions, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_version", lambda asked: "0.0.1" if asked == name else sources.importlib.metadata.version(asked))
+    monkeypatch.setattr(sources, "version", lambda asked: "0.0.1" if asked == name else sources.importlib.metadata.version(asked))
     assert look(small) is None
 
 
@@ -241,7 +241,7 @@ def test_an_interrupt_leaves_the_old_handover_and_nothing_else(small: TrainOptio
 
 
 def test_a_loss_that_is_lost_writes_nothing(small: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting._Loop, "_step", lambda self, step, rows: (float("nan"), 0))
+    monkeypatch.setattr(PyTorchLoop, "_step", lambda self, step, rows: (float("nan"), 0))
     with pytest.raises(GateError, match="epoch 1, step 1 of 2"):
         train("mnist_cnn", small)
     assert not [path for path in small.out.rglob("*") if path.is_file()]

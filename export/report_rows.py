@@ -1,0 +1,120 @@
+"""What every report of an export tells, whatever its form: the findings, and a row for each file on each runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge.contract import Contract
+from edge.errors import TandemError
+from edge.variants import Variant
+from export.candidate import Candidate, Trial
+from export.gate import Check, checks, size_check
+from export.handover import Handover
+from export.metric import wilson
+from export.parity import Bench
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The result of one export.
+
+    `bench` is None and `candidates` is empty where a conversion failed. `problem` is why the model was refused. `blame` has
+    a row for each tensor that moved, the worst first; `notes` are sentences, such as why a recipe was chosen or what a
+    repair cost. `only` names the part that was built, None for all.
+    """
+
+    handover: Handover
+    candidates: tuple[Candidate, ...] = ()
+    bench: Bench | None = None
+    released: tuple[Variant, ...] = ()
+    problem: TandemError | None = None
+    blame: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    only: str | None = None
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the model."""
+        return self.handover.contract
+
+    @property
+    def samples(self) -> int:
+        """Number of test samples that were answered."""
+        return self.bench.count if self.bench else 0
+
+    @property
+    def verdict(self) -> str:
+        """One word: released, proved (a part alone) or refused."""
+        if self.problem is not None:
+            return "refused"
+        return "released" if self.only is None else "proved"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a file on a runtime."""
+
+    file: str
+    runtime: str
+    size_bytes: int
+    trial: Trial
+    interval: tuple[float, float] | None
+    checks: tuple[Check, ...]
+    operators: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promise was kept."""
+        return all(check.passed for check in self.checks)
+
+    @property
+    def latency_ms(self) -> float:
+        """Median time of one sample."""
+        return self.trial.seconds_per_sample * 1000
+
+    @property
+    def p95_ms(self) -> float | None:
+        """Time that 95 of 100 samples keep within."""
+        return None if self.trial.seconds_p95 is None else self.trial.seconds_p95 * 1000
+
+    @property
+    def peak_mb(self) -> float | None:
+        """Most memory of the process that ran the file, in megabytes."""
+        return None if self.trial.peak_rss_bytes is None else self.trial.peak_rss_bytes / 1e6
+
+    @property
+    def difference(self) -> float:
+        """Largest difference of any output from the trainer's."""
+        return max(self.trial.difference.values(), default=0.0)
+
+
+def rows(findings: Findings) -> list[Row]:
+    """List every file on every runtime that tried it."""
+    found = []
+    for candidate in findings.candidates:
+        size = size_check(findings.contract, candidate)
+        for trial in candidate.trials:
+            found.append(
+                Row(
+                    file=candidate.plan.file,
+                    runtime=f"{trial.runtime} {trial.version}",
+                    size_bytes=candidate.path.stat().st_size,
+                    trial=trial,
+                    interval=interval(trial),
+                    checks=tuple(checks(findings.contract, candidate, trial) + ([size] if size else [])),
+                    operators=len(candidate.operators),
+                )
+            )
+    return found
+
+
+def interval(trial: Trial) -> tuple[float, float] | None:
+    """Give the 95 % interval of a metric that is a share; None for others."""
+    return wilson(trial.metric, len(trial.scores)) if 0 <= trial.metric <= 1 else None
+
+
+def worst(table: list[Row]) -> Row | None:
+    """Give the row that loses most of the metric."""
+    return max(table, key=lambda row: row.trial.drop[0], default=None)

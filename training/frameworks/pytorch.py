@@ -1,0 +1,99 @@
+"""PyTorch: modules that learn by AdamW, answer on the CPU and leave as an exported program."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.frameworks.pytorch_loop import PyTorchLoop, Runner, tensor
+from training.progress import say
+from training.recipe import FitSettings, Split, Splits
+
+PACKAGES = ("torch", "numpy")
+SUFFIX = "pt"
+RESUMES = True
+_CUDA_ONLY = ("mixed_precision", "channels_last", "compile")
+
+
+@contextmanager
+def reproducible(seed: int) -> Iterator[None]:
+    """Seed Python, numpy and torch; on a CPU, hold torch to algorithms that give the same bits again."""
+    random.seed(seed)
+    np.random.seed(seed)  # for modules that draw from numpy's global state
+    torch.manual_seed(seed)
+    memory: Any = torch.utils.deterministic  # Any: the switch is a property of the module
+    before, filled = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(before or not torch.cuda.is_available())
+    memory.fill_uninitialized_memory = False  # a help for finding reads of unset memory, which costs time
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        memory.fill_uninitialized_memory = filled
+
+
+def loop(model: nn.Module, splits: Splits, settings: FitSettings) -> PyTorchLoop:
+    """Prepare a module to learn, on the GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return PyTorchLoop(model.to(device), splits, _for_device(settings, device), device)
+
+
+def runner(model: nn.Module, device: torch.device | None = None) -> Runner:
+    """Return a function from arrays (B, …) by input name to the module's output (B, C) as an array."""
+    return Runner(model, device or torch.device("cpu"))
+
+
+def program(_model: nn.Module) -> str:
+    """Return the name of the file that is handed to export."""
+    return "program.pt2"
+
+
+def save(path: Path, model: nn.Module, example: Split) -> None:
+    """Save a module as an exported program whose batch axis is dynamic.
+
+    Args:
+        path: The `.pt2` to write.
+        model: On the CPU, in evaluation mode.
+        example: Two samples to trace it with.
+    """
+    inputs = tuple(tensor(array) for array in example.inputs.values())
+    batch = torch.export.Dim("batch", min=1)
+    exported = torch.export.export(model, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
+    for node in exported.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it holds this machine's paths: neither reproducible nor anybody's business
+    torch.export.save(exported, path)
+
+
+def parameters(model: nn.Module) -> int:
+    """Count a module's parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def encode(state: Mapping[str, Any]) -> bytes:
+    """Write tensors and plain containers as torch does."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    return buffer.getvalue()
+
+
+def decode(content: bytes) -> Any:
+    """Read what `encode` wrote, tensors onto the CPU; nothing but tensors and plain containers is accepted."""
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def _for_device(settings: FitSettings, device: torch.device) -> FitSettings:
+    """Leave out, and say so, what is for CUDA only."""
+    unused = [name for name in _CUDA_ONLY if getattr(settings, name)]
+    if device.type == "cuda" or not unused:
+        return settings
+    say(f"{', '.join(unused)}: for CUDA only, left out on this CPU")
+    return replace(settings, mixed_precision=False, channels_last=False, compile=False)
