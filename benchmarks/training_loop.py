@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     build, splits, settings = line() if args.model == "line" else recipe(args.model)
-    splits = limited(splits, args.samples)
+    splits = limited(discover.find("mnist_cnn"), splits, args.samples)
     settings = FitSettings(epochs=args.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate)
 
     def ours(module: nn.Module) -> None:

@@ -14,6 +14,7 @@ from edge.errors import ContractError
 from edge.schema import decode
 from edge.variants import Format, Io, Variant
 from export import recipes
+from export.blame import Repair
 from export.recipes import Recipe
 
 Array = np.ndarray[Any, Any]
@@ -22,21 +23,23 @@ AUTO = ("static_wi8_ai8", "mixed_wi8_ai8", "dynamic_wi8_afp32", "weight_only_wi8
 
 @dataclass(frozen=True)
 class Plan:
-    """A file to make: its format and recipe, and whom it is for."""
+    """A file to make: its format and recipe, whom it is for, and whether some operators are treated otherwise than the recipe does."""
 
     format: Format
     recipe: str
     targets: tuple[Target, ...]
+    mended: bool = False
 
     @property
     def file(self) -> str:
         """Its name in the bundle."""
-        return recipes.get(self.format, self.recipe).file
+        name = recipes.get(self.format, self.recipe).file
+        return f"{Path(name).stem}.mixed{Path(name).suffix}" if self.mended else name
 
     @property
     def label(self) -> str:
         """Its name in progress lines, logs and the report."""
-        return f"{self.format}-{self.recipe}"
+        return f"{self.format}-{self.recipe}{'-mixed' if self.mended else ''}"
 
     @property
     def quantized(self) -> bool:
@@ -67,8 +70,7 @@ def plans(contract: Contract) -> list[Plan]:
 def _wanted(contract: Contract, name: str) -> list[Recipe]:
     """Give the recipes that one of the contract's words means, for the targets that it has."""
     if contract.recipes == "auto":
-        found = (recipes.get("tflite", name),)
-        return [recipe for recipe in found if _audience(contract, recipe)]
+        return [recipe for recipe in (recipes.get("tflite", name),) if _audience(contract, recipe)]
     try:
         found = recipes.named(name)
     except ContractError as error:
@@ -102,18 +104,32 @@ class Trial:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A file that exists, with its trials."""
+    """A file that exists, with its trials.
+
+    `versions` are those of its TFLite operators, `notes` say what slows it down; `refused` holds what a runtime that could
+    not run it said, by its name.
+    """
 
     plan: Plan
     path: Path
     io: Io
     operators: tuple[str, ...]
     trials: tuple[Trial, ...] = ()
+    versions: tuple[tuple[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    repair: Repair | None = None
 
 
 def physical(report: Mapping[str, Any]) -> Io:
     """Read the tensors that a conversion step reported."""
     return decode(Io, {"inputs": report["inputs"], "outputs": report["outputs"]}, "io")
+
+
+def made(plan: Plan, path: Path, report: Mapping[str, Any]) -> Candidate:
+    """Give the file that a conversion step has written and reported."""
+    versions = tuple((str(name), int(version)) for name, version in report.get("versions", ()))
+    return Candidate(plan, path, physical(report), tuple(report["operators"]), versions=versions, notes=tuple(report.get("notes", ())))
 
 
 def provisional(plan: Plan, io: Io, path: Path) -> Variant:

@@ -9,16 +9,17 @@ import contextlib
 import importlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edge.errors import EXIT_CONVERSION, EXIT_ENVIRONMENT, TandemError
+from edge.errors import EXIT_CONVERSION, EXIT_ENVIRONMENT, ConversionError, TandemError
+from export import programs
 
+# Steps that work on a file of ours; every other one depends on the kind of program (`export.programs`).
 STEPS: Mapping[str, str] = {
-    "reference": "export.reference",
-    "onnx": "export.to_onnx",
-    "tflite": "export.to_tflite",
-    "quantize": "export.quantize",
+    "quantize": "export.quantize:run",
+    "quantize_onnx": "export.quantize_onnx:run",
+    "tensors": "export.tensors:run",
 }
 
 
@@ -34,17 +35,36 @@ def main(argv: list[str]) -> int:
 
 def _run(step: str, request: dict[str, str]) -> tuple[dict[str, object], int]:
     try:
-        return importlib.import_module(STEPS[step]).run(**request), 0
+        report: dict[str, object] = _function(step, request)(**request)
+        return report, 0
     except TandemError as error:
         return {"error": str(error)}, error.exit_code
     except ModuleNotFoundError as error:
-        return {"error": f"the package {error.name!r} is missing; install Tandem with the extra export"}, EXIT_ENVIRONMENT
+        extra = programs.EXTRAS.get((error.name or "").split(".")[0], "export")
+        return {"error": f"the package {error.name!r} is missing; install Tandem with the extra {extra}"}, EXIT_ENVIRONMENT
     except Exception as error:  # converters raise of every kind; the child's border turns all of them into one line
         import traceback
 
         traceback.print_exc()
         first = (str(error).strip() or "no message").splitlines()[0]
         return {"error": f"the converter failed ({type(error).__name__}: {first[:300]})"}, EXIT_CONVERSION
+
+
+def _function(step: str, request: dict[str, str]) -> Callable[..., dict[str, object]]:
+    """Find the function that does a step for this request.
+
+    Raises:
+        ConversionError: The program is of no known kind, or of one that has no such step.
+    """
+    place = STEPS.get(step)
+    if place is None:
+        kind = programs.of(Path(request["program"]).name)
+        if step not in kind.steps:
+            raise ConversionError(f"{kind.title} ({kind.file}) has no conversion step {step!r}; it has {', '.join(kind.steps)}")
+        place = kind.steps[step]
+    module, _, name = place.partition(":")
+    function: Callable[..., dict[str, object]] = getattr(importlib.import_module(module), name or "run")
+    return function
 
 
 if __name__ == "__main__":

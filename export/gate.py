@@ -33,15 +33,36 @@ def checks(contract: Contract, candidate: Candidate, trial: Trial) -> list[Check
         bound = bounds.onnx if candidate.plan.format == "onnx" else bounds.tflite
         for name, worst in trial.difference.items():
             found.append(Check(f"largest difference of {name!r}", f"{worst:.3g}", f"≤ {bound:g}", worst <= bound))
+    elif not all(math.isfinite(worst) for worst in trial.difference.values()):
+        found.append(Check("answers", "not finite (NaN or infinity)", "finite numbers", False))
     found.append(Check("top-1 agreement", f"{trial.agreement:.4f}", f"≥ {bounds.agreement:g}", trial.agreement >= bounds.agreement))
-    drop, low, high = trial.drop
-    measured = f"{drop:+.4f} [{low:+.4f}, {high:+.4f}]"
-    found.append(Check(f"loss of {metric.name}", measured, f"≤ {bounds.metric_drop:g}", drop <= bounds.metric_drop))
+    found.append(_loss(contract, trial))
     if metric.floor is not None:
         enough = trial.metric >= metric.floor if metric.direction == "higher" else trial.metric <= metric.floor
         sign = "≥" if metric.direction == "higher" else "≤"
         found.append(Check(metric.name, f"{trial.metric:.4f}", f"{sign} {metric.floor:g}", enough))
     return found
+
+
+def _loss(contract: Contract, trial: Trial) -> Check:
+    """Hold the loss of the metric against its bound, and say so where the test split is too small to tell.
+
+    The loss itself decides. Its interval does not, since that would let a small test split pass what a large one refuses.
+    """
+    bound, (drop, low, high) = contract.tolerance.metric_drop, trial.drop
+    measured = f"{drop:+.4f} [{low:+.4f}, {high:+.4f}]"
+    if resolution(trial) > bound:
+        measured += f", not decidable on {len(trial.scores)} samples"
+    return Check(f"loss of {contract.metric.name}", measured, f"≤ {bound:g}", drop <= bound)
+
+
+def resolution(trial: Trial) -> float:
+    """Give the smallest loss that a trial can tell from none: half its 95 % interval, at least three in the number of samples.
+
+    Source: J. A. Hanley, A. Lippman-Hand, "If nothing goes wrong, is everything all right?" (1983).
+    """
+    _, low, high = trial.drop
+    return max((high - low) / 2, 3 / len(trial.scores))
 
 
 def size_check(contract: Contract, candidate: Candidate) -> Check | None:
@@ -74,10 +95,11 @@ def judge(contract: Contract, candidate: Candidate) -> Variant:
             problems += [f"{trial.runtime} {trial.version}: {check.name} is {check.measured}, allowed {check.allowed}" for check in failed]
     for runtime in contract.requires_runtimes:
         if runtime in RUNTIMES_OF[candidate.plan.format] and runtime not in [t.runtime for t in candidate.trials]:
-            problems.append(f"{runtime} did not run it")
+            problems.append(candidate.refused.get(runtime, f"{runtime} did not run it"))
     if problems or not passed:
-        reasons = "; ".join(problems) or "it passed on no runtime"
-        raise GateError(f"{contract.name} {contract.version}, {candidate.plan.file}: not released: {reasons}")
+        reasons = "; ".join(problems) or "; ".join(["it passed on no runtime", *candidate.refused.values()])
+        blame = f"; {candidate.repair.words}" if candidate.repair else ""
+        raise GateError(f"{contract.name} {contract.version}, {candidate.plan.file}: not released: {reasons}{blame}")
     size = size_check(contract, candidate)
     if size is not None and not size.passed:
         raise BudgetError(

@@ -15,9 +15,9 @@ from edge.contract import Contract, Tensor
 from edge.errors import BundleError, InputError
 from edge.golden import Golden
 from edge.storage import load_npz, verify
+from export import programs
 
 Array = np.ndarray[Any, Any]
-PROGRAMS = ("program.pt2",)
 UNLISTED = frozenset({"training.json", "curves.png", "confusion.png", "reliability.png", "run.html"})
 
 
@@ -54,9 +54,7 @@ def open_handover(folder: Path) -> Handover:
         folder = below[-1]
     sums = verify(folder, UNLISTED)
     promise = contract.load(folder / "contract.json")
-    program = next((name for name in PROGRAMS if name in sums), None)
-    if program is None:
-        raise BundleError(f"{folder}: no program; expected one of {', '.join(PROGRAMS)}")
+    program = programs.find(sums, str(folder))
     calibration, evaluation = _samples(folder / "calibration.npz"), _samples(folder / "eval.npz")
     samples = golden.load(folder / "golden.npz", promise)
     golden.replay_steps(samples, promise, folder / "assets")

@@ -1,21 +1,31 @@
-"""Pictures of a report, as `data:` addresses, so that the page needs no other file and no network."""
+"""Pictures of a report, drawn into the page itself: samples as PNG, figures as SVG in the page's own colours."""
 
 from __future__ import annotations
 
 import base64
-import io
+import struct
+import zlib
+from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib import image
-from matplotlib.figure import Figure
-
-from export.candidate import Candidate
+from markupsafe import Markup, escape
 
 Array = np.ndarray[Any, Any]
-mpl.use("Agg")
-COLOURS = {"onnx": "#2f6fde", "tflite": "#d9822b"}
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 300, 68, 16, 14, 46
+TICKS, RADIUS = 5, 10
+
+
+@dataclass(frozen=True)
+class Point:
+    """A file in the picture of size against the metric; `low` and `high` are the ends of its whisker."""
+
+    number: int
+    kilobytes: float
+    value: float
+    low: float
+    high: float
+    kind: str
 
 
 def sample(row: Array) -> str | None:
@@ -23,65 +33,61 @@ def sample(row: Array) -> str | None:
 
     Args:
         row: (H, W, 1) or (H, W, 3) uint8.
+
+    Returns:
+        A `data:` address.
     """
     if row.dtype != np.uint8 or row.ndim != 3 or row.shape[2] not in (1, 3):
         return None
-    pixels = np.repeat(row, 3, axis=2) if row.shape[2] == 1 else row
-    buffer = io.BytesIO()
-    image.imsave(buffer, pixels, format="png")
-    return _address(buffer.getvalue())
+    return "data:image/png;base64," + base64.b64encode(_png(row)).decode()
 
 
-def sizes(candidates: list[Candidate], metric: str) -> str:
-    """Draw size against the metric, one point a file, at its worst runtime; the whisker is the metric's own 95 % interval."""
-    from export.metric import wilson
+def sizes(points: list[Point], metric: str) -> Markup:
+    """Draw size against the metric, one numbered point a file."""
+    right = 1.12 * max(point.kilobytes for point in points)
+    low, high = min(point.low for point in points), max(point.high for point in points)
+    reach = max(high - low, 1e-6)
+    low, high = low - 0.1 * reach, high + 0.1 * reach
 
-    figure = Figure(figsize=(6.4, 3.2), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    for number, candidate in enumerate(sorted(candidates, key=lambda candidate: candidate.path.stat().st_size)):
-        value = min((trial.metric for trial in candidate.trials), default=0.0)
-        low, high = wilson(value, len(candidate.trials[0].scores)) if candidate.trials else (0.0, 0.0)
-        size = candidate.path.stat().st_size / 1000
-        colour = COLOURS[candidate.plan.format]
-        axes.errorbar(size, value, yerr=[[value - low], [high - value]], fmt="o", color=colour, capsize=4)
-        axes.annotate(
-            candidate.plan.file, (size, value), textcoords="offset points", xytext=(8, 6 - 14 * (number % 3)), fontsize=9, color=colour
-        )
-    axes.set_xlabel("size (kB)")
-    axes.set_ylabel(metric)
-    axes.set_xlim(0, 1.4 * max(candidate.path.stat().st_size for candidate in candidates) / 1000)
-    axes.grid(alpha=0.3)
-    return _figure(figure)
+    def x(kilobytes: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * kilobytes / right
 
+    def y(value: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - low) / (high - low)
 
-def matrices(pairs: list[tuple[str, Array]], labels: list[str]) -> str:
-    """Draw confusion matrices side by side; errors are coloured, the diagonal is left pale.
-
-    Args:
-        pairs: (title, (C, C) counts: row true, column answered).
-        labels: The C names.
-    """
-    figure = Figure(figsize=(5.0 * len(pairs), 4.6), dpi=100, layout="constrained")
-    for axes, (title, counts) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
-        errors = counts - np.diag(np.diag(counts))
-        axes.imshow(errors, cmap="OrRd", vmin=0, vmax=max(1, int(errors.max())))
-        for (i, j), count in np.ndenumerate(counts):
-            dark = i != j and count > 0.6 * errors.max()
-            if count:
-                axes.text(j, i, str(count), ha="center", va="center", fontsize=7, color="#fff" if dark else "#333" if i != j else "#2a7a2a")
-        axes.set_title(f"{title}: {int(errors.sum())} errors", fontsize=10)
-        axes.set_xticks(range(len(labels)), labels)
-        axes.set_yticks(range(len(labels)), labels)
-        axes.set_xlabel("answered")
-        axes.set_ylabel("true")
-    return _figure(figure)
+    parts = [f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="size against {escape(metric)}">']
+    for step in range(TICKS):
+        kilobytes, value = right * step / (TICKS - 1), low + (high - low) * step / (TICKS - 1)
+        end = "end" if step == TICKS - 1 else "middle"
+        parts.append(f'<text x="{x(kilobytes):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{end}">{kilobytes:.3g}</text>')
+        parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 5:.1f}" text-anchor="end">{value:.4g}</text>')
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
+    parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">size (kB)</text>')
+    placed: list[tuple[float, float]] = []
+    for point in points:
+        at, height = x(point.kilobytes), y(point.value)
+        aside = at
+        while any(abs(aside - other) < 2 * RADIUS and abs(height - level) < 2 * RADIUS for other, level in placed):
+            aside -= 2 * RADIUS + 1  # beside the whisker, so that no number hides another
+        placed.append((aside, height))
+        parts.append(_point(point, at, aside, height, y(point.low), y(point.high)))
+    return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers, and one escaped word
 
 
-def _figure(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return _address(buffer.getvalue())
+def _point(point: Point, x: float, aside: float, y: float, low: float, high: float) -> str:
+    whisker = f'<path class="whisker {point.kind}" d="M{x:.1f} {low:.1f}V{high:.1f}M{x - 6:.1f} {low:.1f}h12M{x - 6:.1f} {high:.1f}h12"/>'
+    circle = f'<circle class="{point.kind}" cx="{aside:.1f}" cy="{y:.1f}" r="{RADIUS}"/>'
+    return f'{whisker}{circle}<text class="on" x="{aside:.1f}" y="{y + 5:.1f}" text-anchor="middle">{point.number}</text>'
 
 
-def _address(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+def _png(pixels: Array) -> bytes:
+    """Write an 8-bit PNG, grey or RGB. Source: PNG (Portable Network Graphics) Specification, W3C."""
+    height, width, channels = pixels.shape
+    lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, width * channels)], axis=1)  # each with filter 0
+    header = struct.pack(">IIBBBBB", width, height, 8, 0 if channels == 1 else 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in chunks)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

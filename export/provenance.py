@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -67,6 +68,7 @@ def measurements(findings: Findings) -> dict[str, Any]:
         "files": [_file(candidate) for candidate in findings.candidates],
         "drift_by_tensor": [dict(row) for row in findings.blame],
         "notes": list(findings.notes),
+        "choices": [dataclasses.asdict(choice) for choice in findings.choices],
     }
 
 
@@ -80,6 +82,8 @@ def _file(candidate: Candidate) -> dict[str, Any]:
         "file": candidate.plan.file,
         "size_bytes": candidate.path.stat().st_size,
         "operators": list(candidate.operators),
+        "notes": list(candidate.notes),
+        "refused": dict(candidate.refused),
         "trials": [_trial(trial) for trial in candidate.trials],
     }
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from edge import variants
 from edge.storage import atomic_directory, write_atomic, write_sums
-from export import card, index as index_page, junit, markdown, provenance, report, sbom
+from export import card, junit, markdown, provenance, report, sbom
+from export import index as index_page
 from export.explain import Key
 from export.report_rows import Findings
 

@@ -15,6 +15,7 @@ from export import publish
 from export.build import build
 from export.cache import Cache
 from export.candidate import Candidate
+from export.choose import select
 from export.explain import Explanation, Key, explain, key, recorded
 from export.gate import verdict
 from export.handover import Handover, open_handover
@@ -29,6 +30,7 @@ class Options:
 
     `limit_s` is how long one child may take, `memory_bytes` how much address space it may have, `jobs` how many run at
     once. `only` builds and proves one format or recipe and releases nothing. `force` exports again though nothing changed.
+    `repair` mends quantized files that fail, where that is possible.
     """
 
     runs: Path = Path("runs")
@@ -38,6 +40,7 @@ class Options:
     only: str | None = None
     jobs: int = 2
     memory_bytes: int | None = None
+    repair: bool = True
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,12 @@ def export(name: str, options: Options) -> Outcome:
             findings = _findings(handover, sandbox, at_hand, options)
             report = publish.publish(target, findings, now)
             publish.index(options.bundles)
+            table = tuple(rows(findings))
         if findings.problem is not None:
             raise type(findings.problem)(f"{findings.problem}; see {report}") from None
     if options.only is None:
         open_bundle(target)
-    return Outcome(target, False, findings.released, report, tuple(rows(findings)), options.only)
+    return Outcome(target, False, findings.released, report, table, options.only)
 
 
 def why(name: str, options: Options) -> Explanation:
@@ -111,7 +115,7 @@ def _open(name: str, options: Options) -> tuple[Handover, Mapping[str, str], Key
     handover = open_handover(options.runs / name)
     at_hand = interpreters()
     require(handover.contract, at_hand)
-    return handover, at_hand, key(handover, at_hand)
+    return handover, at_hand, key(handover, at_hand, {"repair": str(options.repair)})
 
 
 def _target(handover: Handover, options: Options) -> Path:
@@ -134,11 +138,17 @@ def _whole(target: Path) -> tuple[Variant, ...] | None:
 def _findings(handover: Handover, sandbox: Sandbox, at_hand: Mapping[str, str], options: Options) -> Findings:
     """Build, try and judge; what speaks against the model is in the findings, what speaks against the machine is raised."""
     try:
-        candidates, bench = build(handover, sandbox, at_hand, options.only, options.jobs)
+        built = build(handover, sandbox, at_hand, options.only, options.jobs, options.repair)
     except (ConversionError, GateError, BudgetError) as error:
         return Findings(handover, problem=error, only=options.only)
-    released, problem = _judge(handover, candidates)
-    return Findings(handover, tuple(candidates), bench, released, problem, only=options.only)
+    selection = select(handover.contract, built.candidates, built.left)
+    released, problem = _judge(handover, selection.candidates)
+    problem = problem or selection.problem
+    repairs = {c.plan.file: c.repair for c in built.candidates if c.repair}
+    blame = tuple(row for file, repair in repairs.items() for row in repair.rows(file))
+    notes = (*selection.notes(built.candidates), *(f"{file}: {repair.story}" for file, repair in repairs.items()))
+    files = tuple(built.candidates)
+    return Findings(handover, files, built.bench, released, problem, blame, notes, options.only, selection.choices)
 
 
 def _judge(handover: Handover, candidates: list[Candidate]) -> tuple[tuple[Variant, ...], TandemError | None]:

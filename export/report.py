@@ -1,86 +1,66 @@
-"""The report of an export: one HTML file with what every released file proved, readable with no network."""
+"""The report of an export: one HTML file with what every file proved, readable with no network, on a phone, by night."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jinja2
 import numpy as np
 
-from edge.contract import Contract
-from edge.errors import TandemError
-from edge.variants import Variant
-from export import pictures
-from export.candidate import Candidate, Trial
-from export.gate import Check, checks, size_check
-from export.handover import Handover
-from export.metric import confusion, wilson
-from export.parity import Bench
+from export import pictures, report_samples
+from export.metric import confusion
+from export.pictures import Point
 from export.provenance import commit, now, processor, versions
+from export.report_rows import Findings, Row, rows
 
 Array = np.ndarray[Any, Any]
-MOST_SHOWN = 24
 MOST_CLASSES = 20
+MOST_BLAMED = 40
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table: a file on a runtime."""
+class Matrix:
+    """A confusion matrix: cells (true class, answered class) as (count, share of the largest error)."""
 
-    file: str
-    runtime: str
-    size_kb: float
-    trial: Trial
-    interval: tuple[float, float]
-    latency_ms: float
-    checks: list[Check]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every promise was kept."""
-        return all(check.passed for check in self.checks)
+    title: str
+    errors: int
+    cells: list[list[tuple[int, float]]]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A sample as a picture, with what was answered."""
+class Blame:
+    """The drift of each tensor as a table."""
 
-    picture: str
-    caption: str
-    wrong: bool = False
+    columns: list[str]
+    lines: list[list[str]]
 
 
-def render(
-    handover: Handover, candidates: list[Candidate], bench: Bench, released: tuple[Variant, ...], problem: TandemError | None
-) -> str:
+def render(findings: Findings) -> str:
     """Make the page.
 
     Args:
-        handover: What was exported.
-        candidates: Every file with its trials.
-        bench: The test split and the trainer's answers.
-        released: The variants that passed.
-        problem: Why the model was refused, or None.
+        findings: What came of the export.
 
     Returns:
         Self-contained HTML.
     """
     environment = jinja2.Environment(loader=jinja2.PackageLoader("export"), autoescape=True, undefined=jinja2.StrictUndefined)
-    contract = handover.contract
-    rows = _rows(contract, candidates)
+    table = rows(findings)
+    points = _points(table)
     return environment.get_template("report.html.j2").render(
-        contract=contract,
-        problem=problem,
-        released=released,
-        rows=rows,
-        tolerances={v.file: v.tolerance for v in released},
-        samples=bench.count,
-        sizes=pictures.sizes([c for c in candidates if c.trials], contract.metric.name) if rows else None,
-        matrices=_matrices(contract, candidates, bench),
-        golden=_golden(handover),
-        disagreements=_disagreements(handover, candidates, bench),
-        operators=[(c.plan.file, _count(c.operators)) for c in candidates],
+        findings=findings,
+        contract=findings.contract,
+        rows=table,
+        tolerances={variant.file: variant.tolerance for variant in findings.released},
+        sizes=pictures.sizes(points, findings.contract.metric.name) if points else None,
+        numbered=[(point.number, file) for point, file in zip(points, _files(table), strict=True)],
+        matrices=_matrices(findings),
+        blame=_blame(findings.blame),
+        golden=report_samples.golden(findings),
+        disagreements=report_samples.disagreements(findings),
+        operators=[(candidate.plan.file, _count(candidate.operators)) for candidate in findings.candidates],
         date=now().strftime("%Y-%m-%d %H:%M UTC"),
         commit=commit(),
         versions=versions(),
@@ -88,68 +68,56 @@ def render(
     )
 
 
-def _rows(contract: Contract, candidates: list[Candidate]) -> list[Row]:
-    rows = []
-    for candidate in candidates:
-        size = size_check(contract, candidate)
-        for trial in candidate.trials:
-            rows.append(
-                Row(
-                    file=candidate.plan.file,
-                    runtime=f"{trial.runtime} {trial.version}",
-                    size_kb=candidate.path.stat().st_size / 1000,
-                    trial=trial,
-                    interval=wilson(trial.metric, len(trial.scores)),
-                    latency_ms=trial.seconds_per_sample * 1000,
-                    checks=checks(contract, candidate, trial) + ([size] if size else []),
-                )
-            )
-    return rows
+def _files(table: list[Row]) -> list[str]:
+    return list(dict.fromkeys(row.file for row in table))
 
 
-def _first(contract: Contract, bench: Bench) -> Array:
-    return bench.reference[contract.main.outputs[0].name][: bench.count]
+def _points(table: list[Row]) -> list[Point]:
+    """Give each file its place in the picture, with the figure of its worst runtime."""
+    found = []
+    for number, file in enumerate(_files(table), 1):
+        row = max((row for row in table if row.file == file), key=lambda row: row.trial.drop[0])
+        low, high = row.interval or (row.trial.metric, row.trial.metric)
+        kind = "onnx" if file.endswith(".onnx") else "tflite"
+        found.append(Point(number, row.size_bytes / 1000, row.trial.metric, low, high, kind))
+    return found
 
 
-def _matrices(contract: Contract, candidates: list[Candidate], bench: Bench) -> str | None:
+def _matrices(findings: Findings) -> list[Matrix]:
     """Put the trainer's confusion matrix beside that of the first quantized file."""
-    classes = len(contract.labels)
-    if not 2 <= classes <= MOST_CLASSES:
-        return None
-    pairs = [("trainer", confusion(_first(contract, bench), bench.target, classes))]
-    for candidate in candidates:
+    count, bench = len(findings.contract.labels), findings.bench
+    if bench is None or not 2 <= count <= MOST_CLASSES:
+        return []
+    reference = bench.reference[findings.contract.main.outputs[0].name][: bench.count]
+    if reference.ndim != 2 or reference.shape[1] != count or not report_samples.classes(reference, bench.target):
+        return []
+    found = [_matrix("trainer", confusion(reference, bench.target, count))]
+    for candidate in findings.candidates:
         if candidate.plan.quantized and candidate.trials:
             trial = candidate.trials[0]
-            pairs.append((f"{candidate.plan.recipe} on {trial.runtime}", confusion(trial.scores, bench.target, classes)))
-            break
-    return pictures.matrices(pairs, list(contract.labels))
-
-
-def _golden(handover: Handover) -> list[Shown]:
-    """Show the golden inputs with the trainer's answers."""
-    rows = next(iter(handover.golden.inputs.values()))
-    labels = handover.golden.labels or ("",) * len(rows)
-    return [Shown(picture, label) for row, label in zip(rows, labels, strict=True) if (picture := pictures.sample(row))][:MOST_SHOWN]
-
-
-def _disagreements(handover: Handover, candidates: list[Candidate], bench: Bench) -> list[tuple[str, int, list[Shown]]]:
-    """Show test samples to which a file gives another answer than the trainer: (file and runtime, how many, some)."""
-    reference = _first(handover.contract, bench).argmax(axis=1)
-    rows = next(iter(handover.evaluation.values()))
-    names = handover.contract.labels or tuple(str(i) for i in range(int(reference.max()) + 1))
-    found = []
-    for candidate in candidates:
-        for trial in candidate.trials:
-            answers = trial.scores.argmax(axis=1)
-            where = np.flatnonzero(answers != reference)
-            shown = []
-            for i in where[:MOST_SHOWN]:
-                picture = pictures.sample(rows[i])
-                caption = f"true {names[bench.target[i]]}, trainer {names[reference[i]]}, here {names[answers[i]]}"
-                if picture:
-                    shown.append(Shown(picture, caption, wrong=bool(answers[i] != bench.target[i])))
-            found.append((f"{candidate.plan.file} on {trial.runtime}", len(where), shown))
+            return [*found, _matrix(f"{candidate.plan.file} on {trial.runtime}", confusion(trial.scores, bench.target, count))]
     return found
+
+
+def _matrix(title: str, counts: Array) -> Matrix:
+    errors = counts - np.diag(np.diag(counts))
+    largest = max(1, int(errors.max()))
+    cells = [[(int(n), float(e) / largest) for n, e in zip(line, wrong, strict=True)] for line, wrong in zip(counts, errors, strict=True)]
+    return Matrix(title, int(errors.sum()), cells)
+
+
+def _blame(found: tuple[Mapping[str, Any], ...]) -> Blame | None:
+    """Lay out what is known of each tensor; the columns are those of the first row."""
+    if not found:
+        return None
+    columns = list(found[0])
+    return Blame([name.replace("_", " ") for name in columns], [[_cell(row.get(name)) for name in columns] for row in found[:MOST_BLAMED]])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _count(operators: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from edge.contract import Contract
 from edge.errors import TandemError
 from edge.variants import Variant
 from export.candidate import Candidate, Trial
+from export.choose import Choice
 from export.gate import Check, checks, size_check
 from export.handover import Handover
 from export.metric import wilson
@@ -22,7 +23,8 @@ class Findings:
 
     `bench` is None and `candidates` is empty where a conversion failed. `problem` is why the model was refused. `blame` has
     a row for each tensor that moved, the worst first; `notes` are sentences, such as why a recipe was chosen or what a
-    repair cost. `only` names the part that was built, None for all.
+    repair cost. `only` names the part that was built, None for all. `choices` has the fate of every recipe where the contract
+    leaves the choice open.
     """
 
     handover: Handover
@@ -33,6 +35,7 @@ class Findings:
     blame: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     only: str | None = None
+    choices: tuple[Choice, ...] = ()
 
     @property
     def contract(self) -> Contract:
@@ -43,6 +46,12 @@ class Findings:
     def samples(self) -> int:
         """Number of test samples that were answered."""
         return self.bench.count if self.bench else 0
+
+    @property
+    def refusals(self) -> list[tuple[str, str, str, bool]]:
+        """Each file that a runtime could not run: file, runtime, what it said, and whether the contract requires it to."""
+        required = self.contract.requires_runtimes
+        return [(c.plan.file, runtime, words, runtime in required) for c in self.candidates for runtime, words in c.refused.items()]
 
     @property
     def verdict(self) -> str:

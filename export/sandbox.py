@@ -35,7 +35,9 @@ KINDS: Mapping[int, type[TandemError]] = {4: GateError, 6: SetupError}
 
 
 # What libraries write when memory or the disk ran out; they have no common error.
-NO_MEMORY = re.compile(r"MemoryError|bad_alloc|[Cc]an't allocate memory|[Cc]annot allocate memory|[Oo]ut of memory|Failed to allocate memory")
+NO_MEMORY = re.compile(
+    r"MemoryError|bad_alloc|[Cc]an't allocate memory|[Cc]annot allocate memory|[Oo]ut of memory|Failed to allocate memory"
+)
 NO_SPACE = re.compile(r"No space left on device|File too large|Disk quota exceeded")
 LOG_TAIL = 4000
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge import contract
 from edge.errors import ConversionError
+from export.onnx_file import finish
 
 
 def run(program: str, contract_file: str, output: str) -> dict[str, Any]:
@@ -23,7 +24,6 @@ def run(program: str, contract_file: str, output: str) -> dict[str, Any]:
     Raises:
         ConversionError: The result is not what the contract says.
     """
-    import onnx
     import torch
 
     promise = contract.load(Path(contract_file))
@@ -39,36 +39,4 @@ def run(program: str, contract_file: str, output: str) -> dict[str, Any]:
     )
     if exported is None:
         raise ConversionError(f"{promise.name}: the ONNX exporter gave nothing")
-    model = exported.model_proto
-    _name_batch(model)
-    _strip(model)
-    for side, tensors, values in (("input", graph.inputs, model.graph.input), ("output", graph.outputs, model.graph.output)):
-        if [v.name for v in values] != [t.name for t in tensors]:
-            raise ConversionError(f"{promise.name}: ONNX {side}s are {[v.name for v in values]}, expected {[t.name for t in tensors]}")
-    onnx.checker.check_model(model, full_check=True)
-    Path(output).write_bytes(model.SerializeToString(deterministic=True))
-    return {
-        "inputs": [{"name": t.name, "dtype": t.dtype, "layout": t.layout} for t in graph.inputs],
-        "outputs": [{"name": t.name, "dtype": t.dtype, "layout": t.layout} for t in graph.outputs],
-        "operators": [node.op_type for node in model.graph.node],
-        "opset": next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
-    }
-
-
-def _name_batch(model: Any) -> None:
-    """Call the first axis of the inputs `batch` wherever its generated name (`s77`) stands."""
-    generated = {value.type.tensor_type.shape.dim[0].dim_param for value in model.graph.input} - {""}
-    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
-        for axis in value.type.tensor_type.shape.dim:
-            if axis.dim_param in generated:
-                axis.dim_param = "batch"
-
-
-def _strip(model: Any) -> None:
-    """Remove what the exporter notes of its machine (stack traces with paths), so that equal input gives equal bytes."""
-    model.doc_string = model.graph.doc_string = ""
-    del model.metadata_props[:], model.graph.metadata_props[:]
-    for item in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info, *model.graph.initializer):
-        item.doc_string = ""
-        if hasattr(item, "metadata_props"):
-            del item.metadata_props[:]
+    return finish(exported.model_proto, promise, output)

@@ -12,6 +12,7 @@ from edge import contract
 from edge.contract import Graph
 from edge.errors import ConversionError
 from edge.storage import load_npz
+from export import operators
 
 
 def run(program: str, contract_file: str, samples: str, output: str) -> dict[str, Any]:
@@ -39,9 +40,14 @@ def run(program: str, contract_file: str, samples: str, output: str) -> dict[str
 def inspect(path: str, graph: Graph) -> dict[str, Any]:
     """Read a file's physical tensors, in the order of the contract, and its operators.
 
+    Returns:
+        `inputs` and `outputs` (name, dtype, layout), `operators`, and `versions` and `notes` (see `operators.describe`).
+
     Raises:
-        ConversionError: The file has another number of inputs or outputs than the contract.
+        ConversionError: The file is damaged, or has another number of inputs or outputs than the contract.
+        GateError: It needs operators that no plain runtime has.
     """
+    described = operators.describe(path)
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=path, experimental_op_resolver_type=_reference_resolver())
@@ -57,7 +63,7 @@ def inspect(path: str, graph: Graph) -> dict[str, Any]:
         ordered = [details[name] for name in sorted(details, key=_number)]
         report[side] = [_physical(detail, tensor.layout) for detail, tensor in zip(ordered, tensors, strict=True)]
     report["operators"] = [op["op_name"] for op in interpreter._get_ops_details()]
-    return report
+    return {**report, **described}
 
 
 def _reference_resolver() -> Any:

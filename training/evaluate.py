@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge import measures
 from training.recipe import Array, Split
 
 Predict = Callable[[Mapping[str, Array]], Array]
@@ -26,30 +27,36 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one split.
+    """The figures of one split; `metric` is the contract's, with its 95 % interval.
 
     `confusion` is (C, C) int64: row = the true class, column = the answer.
     """
 
     accuracy: float
+    metric: float
+    interval: tuple[float, float]
     loss: float
     count: int
     confusion: Array
     classes: tuple[ClassFigures, ...]
 
 
-def evaluate(logits: Array, targets: Array, labels: tuple[str, ...]) -> Evaluation:
+def evaluate(logits: Array, targets: Array, labels: tuple[str, ...], metric: str = "accuracy") -> Evaluation:
     """Compare a classifier's answers with the truth.
 
     Args:
         logits: (N, C) float32, unnormalised scores.
         targets: (N,) int64, true classes.
         labels: The name of each class.
+        metric: A name in `edge.measures`.
     """
     matrix = confusion_matrix(targets, logits.argmax(axis=1), len(labels))
+    decisive = measures.measure(metric)
     count = len(targets)
     return Evaluation(
         accuracy=float(np.trace(matrix) / count),
+        metric=decisive.of(logits, targets),
+        interval=decisive.interval(logits, targets),
         loss=cross_entropy(logits, targets),
         count=count,
         confusion=matrix,
@@ -85,10 +92,7 @@ def per_class(matrix: Array, labels: tuple[str, ...]) -> tuple[ClassFigures, ...
 
 def cross_entropy(logits: Array, targets: Array) -> float:
     """Return the mean cross-entropy of (N, C) logits and (N,) classes, in nats."""
-    scores = logits.astype(np.float64)
-    scores = scores - scores.max(axis=1, keepdims=True)
-    normaliser = np.log(np.exp(scores).sum(axis=1))
-    return float(np.mean(normaliser - scores[np.arange(len(targets)), targets]))
+    return float(measures.cross_entropies(logits, targets).mean())
 
 
 def predict(run: Predict, split: Split, batch: int = BATCH) -> Array:

@@ -23,7 +23,8 @@ class TrainOptions:
     """How one training is asked for; None keeps what the recipe says.
 
     `limit` is the number of training samples; `force` trains although nothing has changed, from nothing; `start` is a
-    checkpoint of another training to begin with; `data_dir` is a folder with the data set's genuine files.
+    checkpoint of another training to begin with; `data_dir` is a folder with the data set's genuine files; `strict`
+    refuses samples that cannot be read.
     """
 
     out: Path = Path("runs")
@@ -35,10 +36,11 @@ class TrainOptions:
     learning_rate: float | None = None
     start: Path | None = None
     data_dir: Path | None = None
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers and words that no training can use."""
-        DataOptions(self.source, self.data_dir)
+        DataOptions(self.source, self.data_dir, self.strict)
         FitSettings(epochs=1 if self.epochs is None else self.epochs, seed=0 if self.seed is None else self.seed)
         if self.learning_rate is not None:
             FitSettings(learning_rate=self.learning_rate)
@@ -73,8 +75,9 @@ def identify(name: str, path: Path, options: TrainOptions, data_sha256: str) -> 
 def look_up(name: str, path: Path, options: TrainOptions, data_sha256: str | None = None) -> Outcome | None:
     """Return the finished training that the same sources, settings and data would give again, if it is there whole.
 
-    The sources pin the data by hash, so the data need not be loaded to know them – unless the training had to take a
-    stand-in: then a better source may be there now, and the answer is None until `data_sha256` is given.
+    The sources pin the data by hash, so the data need not be loaded to know them – unless they are the user's own, which
+    may have changed, or the training had to take a stand-in: then a better source may be there now, and the answer is
+    None until `data_sha256` is given.
 
     Args:
         name: The recipe's name.
@@ -84,7 +87,9 @@ def look_up(name: str, path: Path, options: TrainOptions, data_sha256: str | Non
     """
     for folder in sorted(path.parent for path in (options.out / name).glob(f"*/{RECORD}")):
         record = read_record(folder)
-        if record is None or record["asked"]["source"] != options.asked_source or (data_sha256 is None and record["data"]["stand_in"]):
+        if record is None or record["asked"]["source"] != options.asked_source:
+            continue
+        if data_sha256 is None and (record["data"]["stand_in"] or not record["data"].get("pinned", True)):
             continue
         if record["fingerprint"] != identify(name, path, options, data_sha256 or record["data"]["sha256"]):
             continue

@@ -1,7 +1,7 @@
 """The directory that training hands to export: the program, the contract, and samples that prove the rest of the road.
 
-program.pt2 (or model.keras, model.skops, xgboost.json)  contract.json  calibration.npz  eval.npz  golden.npz   listed in SHA256SUMS
-training.json  run.html  curves.png  confusion.png  reliability.png for people and for skipping; not listed
+program.pt2 (or model.keras, model.skops, xgboost.json)  contract.json  calibration.npz  eval.npz  golden.npz  assets/   listed in SHA256SUMS
+training.json  run.html  curves.png  and the task's pictures   for people and for skipping; not listed
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from edge.errors import ContractError
 from edge.steps import preprocessing
 from edge.storage import atomic_directory, save_npz, write_sums
 from training import plots, run_page
 from training.finished import RECORD
 from training.fit import Fitted
 from training.frameworks import Framework, Predict
-from training.recipe import Array, Recipe, Splits, check_array
-from training.run_page import Answered
-from training.sampling import balanced_order
+from training.recipe import Array, Recipe, Split, Splits, check_array
+from training.tasks import Examined, task
 
 LISTED = ("contract.json", "calibration.npz", "eval.npz", "golden.npz")  # and the program
 CALIBRATION_SAMPLES = 256
@@ -37,7 +37,7 @@ def write(
     model: Any,
     splits: Splits,
     fitted: Fitted,
-    answered: Answered,
+    examined: Examined,
     record: Mapping[str, Any],
 ) -> None:
     """Write the hand-over directory: whole, or not at all.
@@ -49,7 +49,7 @@ def write(
         model: The trained model, on the CPU, ready to answer.
         splits: The data.
         fitted: How training went.
-        answered: What came of the test split.
+        examined: What came of its answers.
         record: What `training.json` says.
 
     Raises:
@@ -61,54 +61,82 @@ def write(
         program = framework.program(model)
         framework.save(folder / program, model, splits.test.take(np.arange(min(2, len(splits.test)))))
         (folder / "contract.json").write_text(recipe.contract.dumps(), encoding="utf-8")
-        save_npz(folder / "calibration.npz", calibration_arrays(splits))
+        save_npz(folder / "calibration.npz", calibration_arrays(recipe, splits))
         save_npz(folder / "eval.npz", {**_prefixed("input", splits.test.inputs), "target": splits.test.targets})
-        save_npz(folder / "golden.npz", golden_arrays(recipe, framework.runner(model), splits))
-        write_sums(folder, [program, *LISTED])
+        assets = _write_assets(folder / "assets", recipe, splits)
+        save_npz(folder / "golden.npz", golden_arrays(recipe, framework.runner(model), splits, folder / "assets"))
+        write_sums(folder, [program, *LISTED, *assets])
         plots.curves(folder / "curves.png", name, fitted, recipe.contract.metric.name)
-        plots.confusion(folder / "confusion.png", f"{name} on {splits.name}, test split", answered.figures.confusion, splits.classes)
-        plots.reliability(folder / "reliability.png", f"{name} on {splits.name}", answered.calibration)
-        (folder / run_page.NAME).write_text(run_page.render(recipe.contract, splits, fitted, answered, record), encoding="utf-8")
+        examined.draw(folder, name)
+        (folder / run_page.NAME).write_text(run_page.render(recipe.contract, fitted, examined, record), encoding="utf-8")
         (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def calibration_arrays(splits: Splits) -> dict[str, Array]:
-    """Return training samples spread over the classes: `input/<tensor>`, (N, …)."""
-    rows = balanced_order(splits.train.targets, np.random.default_rng(_SEED))[:CALIBRATION_SAMPLES]
+def calibration_arrays(recipe: Recipe, splits: Splits) -> dict[str, Array]:
+    """Return training samples that show as much as they can: `input/<tensor>`, (N, …)."""
+    rows = task(recipe.task).spread(splits.train.targets, np.random.default_rng(_SEED))[:CALIBRATION_SAMPLES]
     return _prefixed("input", splits.train.take(rows).inputs)
 
 
-def golden_arrays(recipe: Recipe, run: Predict, splits: Splits) -> dict[str, Array]:
+def golden_arrays(recipe: Recipe, run: Predict, splits: Splits, assets: Path | None = None) -> dict[str, Array]:
     """Return stored questions and the trained model's answers, given by `run`.
+
+    Args:
+        recipe: What was trained.
+        run: Answers with the trained model.
+        splits: The data.
+        assets: The folder of the files that the contract's steps read.
 
     Returns:
         `raw/000`…: what callers would send; `input/<tensor>`, (N, …): first those, preprocessed, then further test
-        samples; `output/<tensor>`, (N, …) float32; `label`, (N,) str: the data set's name of the best class.
+        samples; `output/<tensor>`, (N, …) float32; `label`, (N,) str: the name of each answer, where
+        answers have names.
 
     Raises:
         ContractError: A prepared input or an output is not what the contract promises.
     """
     random = np.random.default_rng(_SEED)
-    chosen = balanced_order(splits.test.targets, random)[:GOLDEN_SAMPLES]
+    chosen = task(recipe.task).spread(splits.test.targets, random)[:GOLDEN_SAMPLES]
     contract, raw, inputs = recipe.contract, [], splits.test.take(chosen).inputs
     if recipe.raw_inputs is not None:
-        first = {name: array[:RAW_SAMPLES] for name, array in inputs.items()}
-        raw = recipe.raw_inputs(first, random)
-        prepare = preprocessing(contract)
+        raw = _raw(recipe, splits.test.take(chosen[:RAW_SAMPLES]), random)
+        prepare = preprocessing(contract, assets)
         taken = contract.main.inputs[0]
         rows = np.stack([prepare(value) for value in raw])
         inputs = {**inputs, taken.name: np.concatenate([rows, inputs[taken.name][len(rows) :]])}
         check_array(inputs[taken.name], taken, f"{contract.name}: the prepared input {taken.name!r}")
-    logits = run(inputs)  # (N, C)
+    outputs = run(inputs)  # (N, …)
     output = contract.main.outputs[0]
-    check_array(logits, output, f"{contract.name}: the model's output {output.name!r}")
-    labels = np.array([splits.classes[answer] for answer in logits.argmax(axis=1)])
+    check_array(outputs, output, f"{contract.name}: the model's output {output.name!r}")
+    labels = task(recipe.task).labels(outputs, splits.classes)
     return {
         **{f"raw/{number:03d}": value for number, value in enumerate(raw)},
         **_prefixed("input", inputs),
-        f"output/{output.name}": logits,
-        "label": labels,
+        f"output/{output.name}": outputs,
+        **({} if labels is None else {"label": labels}),
     }
+
+
+def _raw(recipe: Recipe, first: Split, random: np.random.Generator) -> list[Array]:
+    """Return what callers would send for some samples."""
+    if callable(recipe.raw_inputs):
+        return recipe.raw_inputs(first.inputs, random)
+    if first.raw is None:
+        raise ContractError(f"{recipe.contract.name}: raw_inputs is 'data', but the data set keeps no raw samples; expected Split.raw")
+    return [np.asarray(value) for value in first.raw]
+
+
+def _write_assets(folder: Path, recipe: Recipe, splits: Splits) -> list[str]:
+    """Write the files that the contract's steps read; give their names within the hand-over."""
+    names = sorted(set(recipe.contract.assets.values()))
+    for name in names:
+        if name not in splits.assets:
+            raise ContractError(
+                f"{recipe.contract.name}: names the asset {name}, {splits.name} gives {', '.join(splits.assets) or 'none'}; expected the same"
+            )
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(splits.assets[name])
+    return [f"assets/{name}" for name in names]
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -6,17 +6,8 @@ import math
 
 import numpy as np
 
+from edge.measures import wilson
 from training.recipe import Array
-
-_Z = 1.959963984540054  # 95 %, both sides
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of `count` samples. Source: Wilson, 1927."""
-    centre = share + _Z * _Z / (2 * count)
-    reach = _Z * math.sqrt(share * (1 - share) / count + _Z * _Z / (4 * count * count))
-    scale = 1 + _Z * _Z / count
-    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
 
 
 def independent(one: float, one_count: int, other: float, other_count: int) -> tuple[float, float]:

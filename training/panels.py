@@ -22,23 +22,31 @@ _LARGE = 96  # pixels of the longer side of a sample that is shown
 _PAGE_BLUE = "rgb(var(--hit))"  # lighter on a dark page
 
 
-def drawings(fitted: Fitted, metric: str, calibration: Calibration) -> dict[str, str]:
-    """Draw the curves and the reliability on the test split, one drawing each, so that a narrow screen can stack them.
+def curves(fitted: Fitted, metric: str) -> dict[str, str]:
+    """Draw loss and metric by epoch, one drawing each, so that a narrow screen can stack them.
 
     Returns:
-        `loss`, `metric`, `before` and `after`, each an `<svg>` element.
+        `loss` and `metric`, each an `<svg>` element.
+    """
+
+    def curve(name: str, part: str) -> Callable[[Figure], None]:
+        return lambda figure: plots.draw_curve(_axes(figure), name, fitted, part)
+
+    return {"loss": _svg("loss", curve("loss", "loss"), 3.2), "metric": _svg("metric", curve(metric, "metric"), 3.2)}
+
+
+def reliabilities(calibration: Calibration) -> dict[str, str]:
+    """Draw the reliability on the test split without and with the temperature.
+
+    Returns:
+        `before` and `after`, each an `<svg>` element.
     """
 
     def reliability(name: str, part: str) -> Callable[[Figure], None]:
         measured = getattr(calibration, part)["test"]
         return lambda figure: plots.draw_reliability(figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)), name, measured)
 
-    def curve(name: str, part: str) -> Callable[[Figure], None]:
-        return lambda figure: plots.draw_curve(_axes(figure), name, fitted, part)
-
     return {
-        "loss": _svg("loss", curve("loss (cross-entropy)", "loss"), 3.2),
-        "metric": _svg("metric", curve(metric, "metric"), 3.2),
         "before": _svg("before", reliability("as trained", "before"), 4.2),
         "after": _svg("after", reliability(f"temperature {calibration.temperature:g}", "after"), 4.2),
     }

@@ -37,7 +37,7 @@ def curves(path: Path, title: str, fitted: Fitted, metric: str = "accuracy") -> 
     ending = f"stopped early after epoch {len(fitted.history)}" if fitted.stopped_early else f"{len(fitted.history)} epochs"
     figure.suptitle(f"{title} – {ending}, {fitted.seconds:.0f} s", fontsize=12, color=_INK)
     left, right = figure.subplots(1, 2)
-    draw_curve(left, "loss (cross-entropy)", fitted, "loss")
+    draw_curve(left, "loss", fitted, "loss")
     draw_curve(right, metric, fitted, "metric")
     figure.savefig(path, metadata={"Software": None})
 

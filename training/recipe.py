@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -12,23 +12,30 @@ import numpy as np
 
 from edge.contract import Contract, Tensor
 from edge.errors import ContractError, InputError, UsageError
+from training.tasks import task
 
 Array: TypeAlias = np.ndarray[Any, Any]
-RawInputs: TypeAlias = Callable[[Mapping[str, Array], np.random.Generator], list[Array]]
+RawInputs: TypeAlias = Callable[[Mapping[str, Array], np.random.Generator], list[Array]] | Literal["data"]
 Source = Literal["auto", "full", "subset"]
 Schedule = Literal["constant", "one_cycle", "cosine"]
 FrameworkName = Literal["pytorch", "keras", "estimators"]
 SOURCES: tuple[str, ...] = get_args(Source)
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
+TaskName = Literal["classification", "regression"]
 FRAMEWORKS: tuple[str, ...] = get_args(FrameworkName)
+TASKS: tuple[str, ...] = get_args(TaskName)
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which content of a data set to load: `full`, its `subset`, or `auto`, the best that can be had; or a folder's genuine files."""
+    """Which content of a data set to load: `full`, its `subset`, or `auto`, the best that can be had; or a folder's genuine files.
+
+    With `strict`, samples that cannot be read are refused, and not skipped and listed.
+    """
 
     source: str = "auto"
     folder: Path | None = None
+    strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a source of another name, and a source beside a folder."""
@@ -40,18 +47,22 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class Split:
-    """Samples and their classes: `inputs[name]` is (N, …) in the contract's dtype, `targets` (N,) int64."""
+    """Samples and what is right for them: `inputs[name]` is (N, …) in the contract's dtype, `targets` (N, …); classes are int64 (N,).
+
+    `raw`, (N,), is what a caller would send for each, where the data set keeps it: texts before their preprocessing.
+    """
 
     inputs: Mapping[str, Array]
     targets: Array
+    raw: Array | None = None
 
     def __post_init__(self) -> None:
-        """Refuse targets of another dtype and inputs of another count."""
-        if self.targets.dtype != np.int64 or self.targets.ndim != 1:
-            raise InputError(f"targets are {self.targets.dtype} {self.targets.shape}, expected int64 (N,)")
+        """Refuse inputs of another count."""
         for name, array in self.inputs.items():
             if len(array) != len(self.targets):
                 raise InputError(f"input {name!r} holds {len(array)} samples for {len(self.targets)} targets, expected as many")
+        if self.raw is not None and len(self.raw) != len(self.targets):
+            raise InputError(f"raw holds {len(self.raw)} samples for {len(self.targets)} targets, expected as many")
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -59,7 +70,8 @@ class Split:
 
     def take(self, rows: Array) -> Split:
         """Return the samples at `rows`, (M,) int64, in that order."""
-        return Split({name: array[rows] for name, array in self.inputs.items()}, self.targets[rows])
+        raw = None if self.raw is None else self.raw[rows]
+        return Split({name: array[rows] for name, array in self.inputs.items()}, self.targets[rows], raw)
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,8 @@ class Splits:
 
     `sha256` is the hash of the package that the content was read from; `note` says in words which source it is;
     `subset` tells that it is only a part of the genuine set; `stand_in` that a better source was asked for and could
-    not be had, so that the next run asks again.
+    not be had, so that the next run asks again; `pinned` is False for content of the user's own, which may change
+    between two runs; `assets` are the files that the contract's steps read, by path, made from the training split.
     """
 
     name: str
@@ -80,15 +93,14 @@ class Splits:
     test: Split
     subset: bool = False
     stand_in: bool = False
+    pinned: bool = True
+    assets: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse an empty part and targets that name no class."""
+        """Refuse an empty part."""
         for part, split in self.parts().items():
             if not len(split):
                 raise InputError(f"{self.name}: the {part} split is empty, expected one sample or more")
-            low, high = int(split.targets.min()), int(split.targets.max())
-            if low < 0 or high >= len(self.classes):
-                raise InputError(f"{self.name}: {part} targets run from {low} to {high}, expected 0 to {len(self.classes) - 1}")
 
     def parts(self) -> dict[str, Split]:
         """Return the three splits by name."""
@@ -166,8 +178,10 @@ class Recipe:
             the contract's inputs in their order and gives its outputs.
         fit: How it is fitted.
         framework: The library that `build` makes a model of.
+        task: What is learned: which targets are right and how answers are judged.
         raw_inputs: Turns chosen test samples, (N, …) by input name, into what a caller would send for each, before
-            preprocessing; they become the raw golden inputs. None where the contract has no preprocessing.
+            preprocessing; they become the raw golden inputs. `"data"` where the data set keeps them (`Split.raw`), None
+            where the contract has no preprocessing.
         subset_floor: The metric's floor where only a subset of the data can be had; the contract's where it is None.
     """
 
@@ -176,6 +190,7 @@ class Recipe:
     build: Callable[[], Any]
     fit: FitSettings
     framework: FrameworkName = "pytorch"
+    task: TaskName = "classification"
     raw_inputs: RawInputs | None = None
     subset_floor: float | None = None
 
@@ -183,6 +198,8 @@ class Recipe:
         """Refuse an unknown library, a contract of several outputs, and preprocessing of which no raw input could prove anything."""
         if self.framework not in FRAMEWORKS:
             raise ContractError(f"{self.contract.name}: framework is {self.framework!r}, expected one of {', '.join(FRAMEWORKS)}")
+        if self.task not in TASKS:
+            raise ContractError(f"{self.contract.name}: task is {self.task!r}, expected one of {', '.join(TASKS)}")
         outputs = self.contract.main.outputs
         if len(outputs) != 1:
             raise ContractError(
@@ -208,10 +225,7 @@ class Recipe:
                 )
             for tensor in self.contract.main.inputs:
                 check_array(split.inputs[tensor.name], tensor, f"{name}: {part} input {tensor.name!r} from {splits.name}")
-        if self.contract.labels and len(self.contract.labels) != len(splits.classes):
-            raise ContractError(
-                f"{name}: has {len(self.contract.labels)} labels, {splits.name} has {len(splits.classes)} classes; expected as many"
-            )
+        task(self.task).check(splits, self.contract)
 
     def for_data(self, splits: Splits) -> Recipe:
         """Return the recipe with what a contract must say otherwise where only a subset of the data could be had."""

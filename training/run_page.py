@@ -3,137 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from edge.contract import Contract
 from training import panels
-from training.calibration import Calibration, probabilities
-from training.evaluate import Evaluation
 from training.fit import Fitted
-from training.intervals import wilson
-from training.recipe import Array, Split, Splits
+from training.tasks import Examined
 
 NAME = "run.html"
-MOST_SHOWN = 24  # samples
-MOST_PAIRS = 10
-MOST_CLASSES = 30  # of a confusion matrix; beyond that its largest entries are listed only
 
 
-@dataclass(frozen=True)
-class Answered:
-    """What came of the test split: its figures, the (N, C) float32 logits, and how far confidence is right."""
-
-    figures: Evaluation
-    logits: Array
-    calibration: Calibration
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A test sample answered wrongly: its row in eval.npz, a picture where it is one, and how sure the answer was."""
-
-    row: int
-    true: str
-    answered: str
-    probability: float
-    probability_of_true: float
-    picture: str | None
-
-
-@dataclass(frozen=True)
-class Pair:
-    """How many samples of a class were answered as another, and their share of the class."""
-
-    true: str
-    answered: str
-    count: int
-    share: float
-
-
-def render(contract: Contract, splits: Splits, fitted: Fitted, answered: Answered, record: Mapping[str, Any]) -> str:
+def render(contract: Contract, fitted: Fitted, examined: Examined, record: Mapping[str, Any]) -> str:
     """Make the page.
 
     Args:
-        contract: The trained model's, with its temperature.
-        splits: The data.
+        contract: The trained model's, with what its answers taught.
         fitted: How training went.
-        answered: What came of the test split.
+        examined: What came of the answers.
         record: What `training.json` says.
 
     Returns:
         Self-contained HTML.
     """
     environment = jinja2.Environment(loader=jinja2.PackageLoader("training"), autoescape=True, undefined=jinja2.StrictUndefined)
-    count = len(splits.classes)
     return environment.get_template("run.html.j2").render(
         contract=contract,
         record=record,
         fitted=fitted,
         best=fitted.history[fitted.best_epoch - 1],
         last=fitted.history[-1],
-        figures=answered.figures,
-        interval=wilson(answered.figures.accuracy, answered.figures.count),
-        calibration=record["calibration"],
-        drawings=panels.drawings(fitted, contract.metric.name, answered.calibration),
-        classes=splits.classes,
-        matrix=shaded(answered.figures.confusion) if count <= MOST_CLASSES else None,
-        pairs=confused(answered.figures.confusion, splits.classes),
-        wrong=answered.figures.count - int(np.trace(answered.figures.confusion)),
-        mistakes=mistakes(splits.test, answered.logits, splits.classes, contract.confidence.temperature),
+        test=examined.figures["test"],
+        curves=panels.curves(fitted, contract.metric.name),
+        part=examined.TEMPLATE,
+        **examined.page(contract),
     )
-
-
-def mistakes(split: Split, logits: Array, classes: tuple[str, ...], temperature: float = 1.0) -> list[Mistake]:
-    """Return the samples that were answered wrongly with the greatest confidence, the surest first, 24 at most.
-
-    Args:
-        split: The samples.
-        logits: (N, C) float32, the answers.
-        classes: The name of each class.
-        temperature: Of the contract.
-    """
-    shares = probabilities(logits, temperature)  # (N, C)
-    answers, sure = shares.argmax(axis=1), shares.max(axis=1)
-    wrong = np.flatnonzero(logits.argmax(axis=1) != split.targets)
-    first = next(iter(split.inputs.values()))
-    return [
-        Mistake(
-            row=int(row),
-            true=classes[split.targets[row]],
-            answered=classes[answers[row]],
-            probability=float(sure[row]),
-            probability_of_true=float(shares[row, split.targets[row]]),
-            picture=panels.sample(first[row]),
-        )
-        for row in wrong[np.argsort(-sure[wrong], kind="stable")][:MOST_SHOWN]
-    ]
-
-
-def confused(matrix: Array, classes: tuple[str, ...]) -> list[Pair]:
-    """Return the pairs of classes that are taken for one another most often, 10 at most.
-
-    Args:
-        matrix: (C, C) int64: row = the true class, column = the answer.
-        classes: The name of each class.
-    """
-    errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
-    order = np.argsort(-errors, axis=None, kind="stable")[:MOST_PAIRS]
-    places = [divmod(int(place), len(matrix)) for place in order]
-    return [
-        Pair(classes[true], classes[answer], int(errors[true, answer]), float(errors[true, answer] / matrix[true].sum()))
-        for true, answer in places
-        if errors[true, answer]
-    ]
-
-
-def shaded(matrix: Array) -> list[list[tuple[int, float]]]:
-    """Return each count of a (C, C) confusion matrix with its shade, 0–1: of mistakes only, the most frequent at 1."""
-    errors = np.where(np.eye(len(matrix), dtype=bool), 0, matrix)
-    shades = np.sqrt(errors / max(1, int(errors.max())))
-    return [
-        [(int(count), float(shade)) for count, shade in zip(counts, row, strict=True)] for counts, row in zip(matrix, shades, strict=True)
-    ]

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.errors import GateError, SetupError, UsageError
-from training import correctness, discover
-from training.calibration import Calibration, calibrate
-from training.evaluate import Evaluation, evaluate, predict
+from training import discover
+from training.evaluate import predict
 from training.finished import Outcome, TrainOptions, identify, look_up
 from training.progress import say
 from training.recipe import DataOptions, Recipe, Splits, check_array
-from training.sampling import stratified_order
 from training.sources import version
+from training.tasks import Examined, task
 
 if TYPE_CHECKING:
     from training.checkpoint import Checkpoints
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
     from training.frameworks import Framework
 
 
-def train(name: str, options: TrainOptions) -> Outcome:
+def train(model: str, options: TrainOptions) -> Outcome:
     """Train a model and write its hand-over directory `<out>/<name>/<version>`.
 
     Args:
-        name: The recipe's name.
+        model: The recipe's name, or the path of its file.
         options: What differs from the recipe.
 
     Returns:
@@ -47,20 +46,21 @@ def train(name: str, options: TrainOptions) -> Outcome:
         GateError: The loss is not finite.
         ContractError: Data or module are not what the contract promises.
     """
-    path = discover.file_of(name)
+    name, path = discover.name_of(model), discover.file_of(model)
     done = None if options.force or options.data_dir else look_up(name, path, options)  # a folder's content is not pinned
     if done is not None:
         return done
-    recipe = discover.find(name).with_fit(epochs=options.epochs, seed=options.seed, learning_rate=options.learning_rate)
-    splits = limited(recipe.load_data(DataOptions(options.source, options.data_dir)), options.limit)
+    recipe = discover.find(model).with_fit(epochs=options.epochs, seed=options.seed, learning_rate=options.learning_rate)
+    splits = limited(recipe, recipe.load_data(DataOptions(options.source, options.data_dir, options.strict)), options.limit)
     say(f"data: {splits.note}; {', '.join(f'{len(split):,} to {part}' for part, split in splits.parts().items())}")
-    done = look_up(name, path, options, splits.sha256) if (splits.stand_in or options.data_dir) and not options.force else None
+    moving = splits.stand_in or not splits.pinned or options.data_dir is not None
+    done = look_up(name, path, options, splits.sha256) if moving and not options.force else None
     if done is not None:
         return done
     return _train(recipe.for_data(splits), splits, options, identify(name, path, options, splits.sha256))
 
 
-def limited(splits: Splits, limit: int | None) -> Splits:
+def limited(recipe: Recipe, splits: Splits, limit: int | None) -> Splits:
     """Return the data with at most `limit` training samples, in the proportions of the whole.
 
     Raises:
@@ -70,7 +70,7 @@ def limited(splits: Splits, limit: int | None) -> Splits:
         return splits
     if limit > len(splits.train):
         raise UsageError(f"--limit is {limit}, expected at most {len(splits.train)}, the training samples of {splits.note}")
-    rows = stratified_order(splits.train.targets, np.random.default_rng(0))[:limit]
+    rows = task(recipe.task).proportional(splits.train.targets, np.random.default_rng(0))[:limit]
     return replace(splits, train=splits.train.take(rows))
 
 
@@ -120,7 +120,6 @@ def _produce(
 ) -> dict[str, Any]:
     from training import handover
     from training.fit import fit
-    from training.run_page import Answered
 
     started = time.perf_counter()
     with library.reproducible(recipe.fit.seed):
@@ -129,27 +128,18 @@ def _produce(
         say(f"{recipe.contract.name}: {_size(library, model)}{recipe.fit.epochs} epochs, seed {recipe.fit.seed}")
         fitted = fit(library, model, splits, recipe.fit, checkpoints)
     run = library.runner(model)
-    logits = {part: predict(run, split) for part, split in splits.parts().items() if part != "train"}
-    figures = {part: evaluate(answers, splits.parts()[part].targets, splits.classes) for part, answers in logits.items()}
-    calibration = calibrate(logits, splits)
-    recipe = _calibrated(recipe, calibration)
+    answers = {part: predict(run, split) for part, split in splits.parts().items() if part != "train"}
+    examined = task(recipe.task).examine(answers, splits, recipe)
+    recipe = replace(recipe, contract=examined.contract(recipe.contract))
     record = {
         "fingerprint": fingerprint,
         **_describe(recipe, library, library.parameters(model), splits, options),
-        **_results(recipe, fitted, figures["validation"], figures["test"]),
-        "calibration": calibration.to_json(),
-        "test_answers": correctness.pack(logits["test"], splits.test.targets),
+        **_results(recipe, fitted, examined),
+        **examined.record(),
         "seconds": time.perf_counter() - started,
     }
-    answered = Answered(figures["test"], logits["test"], calibration)
-    handover.write(target, recipe, library, model, splits, fitted, answered, record)
+    handover.write(target, recipe, library, model, splits, fitted, examined, record)
     return record
-
-
-def _calibrated(recipe: Recipe, calibration: Calibration) -> Recipe:
-    """Let the contract's softmax use the temperature that was fitted."""
-    confidence = replace(recipe.contract.confidence, temperature=calibration.temperature)
-    return replace(recipe, contract=replace(recipe.contract, confidence=confidence))
 
 
 def _check_place(target: Path) -> None:
@@ -183,6 +173,7 @@ def _describe(recipe: Recipe, library: Framework, parameters: int, splits: Split
             "sha256": splits.sha256,
             "note": splits.note,
             "stand_in": splits.stand_in,
+            "pinned": splits.pinned,
             **{part: len(split) for part, split in splits.parts().items()},
         },
         "asked": {"source": options.asked_source, "limit": options.limit, "from": options.start and options.start.name},
@@ -196,22 +187,23 @@ def _describe(recipe: Recipe, library: Framework, parameters: int, splits: Split
     }
 
 
-def _results(recipe: Recipe, fitted: Fitted, validation: Evaluation, test: Evaluation) -> dict[str, Any]:
+def _results(recipe: Recipe, fitted: Fitted, examined: Examined) -> dict[str, Any]:
     """Say how training went and how good the model is."""
-    floor = recipe.contract.metric.floor
+    metric, validation, test = recipe.contract.metric, examined.figures["validation"], examined.figures["test"]
+    sign = 1 if metric.direction == "higher" else -1
     return {
         "metric": {
-            "name": recipe.contract.metric.name,
-            "validation": validation.accuracy,
+            "name": metric.name,
+            "direction": metric.direction,
+            "validation": validation.metric,
             "validation_count": validation.count,
-            "test": test.accuracy,
+            "test": test.metric,
+            "test_interval": test.interval,
             "test_count": test.count,
-            "floor": floor,
-            "floor_met": floor is None or test.accuracy >= floor,
+            "floor": metric.floor,
+            "floor_met": metric.floor is None or sign * test.metric >= sign * metric.floor,
         },
         "loss": {"validation": validation.loss, "test": test.loss},
-        "classes": [asdict(figures) for figures in test.classes],
-        "confusion": test.confusion.tolist(),
         "history": [asdict(epoch) for epoch in fitted.history],
         "best_epoch": fitted.best_epoch,
         "stopped_early": fitted.stopped_early,

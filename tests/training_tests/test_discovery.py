@@ -56,7 +56,7 @@ def test_listing_imports_no_framework(repository: Path) -> None:
         pytest.param("mnist_cmn", "did you mean mnist_cnn", id="a slip"),
         pytest.param("mnist_cnn_document", "did you mean mnist_cnn_documents", id="a variant's slip"),
         pytest.param("unheard_of", "no model is called 'unheard_of'; there are: ", id="nothing like it"),
-        pytest.param("mnist_cnn_../../x", "no model is called", id="a path"),
+        pytest.param("mnist_cnn_..x", "no model is called", id="dots"),
         pytest.param("", "no model is called ''", id="nothing"),
         pytest.param("MNIST_CNN", "no model is called 'MNIST_CNN'", id="capitals"),
     ],

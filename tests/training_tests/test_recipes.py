@@ -128,8 +128,9 @@ def test_classes_that_are_not_as_many_as_labels_are_refused(digits: Splits) -> N
         pytest.param(
             lambda d: Split({"x": np.zeros((2, 1))}, np.zeros(3, np.int64)), "holds 2 samples for 3 targets", id="a target too many"
         ),
-        pytest.param(lambda d: Split({"x": np.zeros((2, 1))}, np.zeros(2, np.int32)), "targets are int32", id="targets of another dtype"),
-        pytest.param(lambda d: Split({"x": np.zeros((2, 1))}, np.zeros((2, 1), np.int64)), r"int64 \(2, 1\)", id="targets in columns"),
+        pytest.param(lambda d: replace(d, train=targets(d, np.int32)), "train targets are int32", id="targets of another dtype"),
+        pytest.param(lambda d: replace(d, test=columns(d)), r"test targets are int64 \(\d+, 1\)", id="targets in columns"),
+        pytest.param(lambda d: replace(d, train=one_class(d)), "every training sample is of the class '3'", id="one class only"),
         pytest.param(lambda d: replace(d, test=d.test.take(np.arange(0))), "the test split is empty", id="an empty split"),
         pytest.param(
             lambda d: replace(d, classes=d.classes[:9]), "train targets run from 0 to 9, expected 0 to 8", id="a class without a name"
@@ -138,7 +139,19 @@ def test_classes_that_are_not_as_many_as_labels_are_refused(digits: Splits) -> N
 )
 def test_splits_that_hold_nonsense_are_refused(digits: Splits, make: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make(digits)
+        mnist_cnn.RECIPE.check_data(make(digits))
+
+
+def targets(digits: Splits, dtype: type) -> Split:
+    return Split(digits.train.inputs, digits.train.targets.astype(dtype))
+
+
+def columns(digits: Splits) -> Split:
+    return Split(digits.test.inputs, digits.test.targets[:, None])
+
+
+def one_class(digits: Splits) -> Split:
+    return digits.train.take(np.flatnonzero(digits.train.targets == 3))
 
 
 def test_every_refusal_is_an_error_that_the_dispatcher_can_tell() -> None:

@@ -17,7 +17,9 @@ from training.evaluate import evaluate
 from training.finished import Outcome
 from training.fit import Epoch, Fitted
 from training.recipe import Split, Splits
-from training.run_page import MOST_SHOWN, Answered, confused, mistakes, render, shaded
+from training.run_page import render
+from training.tasks.class_page import MOST_SHOWN, confused, mistakes, shaded
+from training.tasks.classification import Classified
 
 NASTY = ("<script>alert(1)</script>", "$x_$ & {{ 7*7 }}", 'a"b')
 
@@ -71,9 +73,9 @@ def made(trained: Outcome, classes: tuple[str, ...], rows: np.ndarray, wrong: in
     contract = replace(contracts.load(trained.folder / "contract.json"), labels=classes)
     history = tuple(Epoch(n, 1 / n, 1 - 1 / (n + 1), 1.1 / n, 1 - 1.1 / (n + 1), 2.0) for n in range(1, 6))
     calibration = Calibration(2.0, {"test": reliability(logits, targets)}, {"test": reliability(logits, targets, 2.0)})
-    answered = Answered(evaluate(logits, targets, classes), logits, calibration)
+    answered = Classified({"test": evaluate(logits, targets, classes)}, {"test": logits}, calibration, splits)
     record = {**trained.record, "data": {**trained.record["data"], "note": NASTY[0]}}
-    return Page(render(contract, splits, Fitted(history, 3, early, 9.0, "CPU"), answered, record))
+    return Page(render(contract, Fitted(history, 3, early, 9.0, "CPU"), answered, record))
 
 
 PICTURES = np.zeros((30, 8, 8, 1), np.uint8)

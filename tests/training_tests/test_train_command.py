@@ -248,10 +248,10 @@ def test_a_loss_that_is_lost_writes_nothing(small: TrainOptions, monkeypatch: py
 
 
 def test_the_limit_keeps_the_proportions_and_the_other_splits(digits: Splits) -> None:
-    few = limited(digits, 100)
+    few = limited(discover.find("mnist_cnn"), digits, 100)
     assert [len(split) for split in few.parts().values()] == [100, 500, 500]
     assert sorted(few.train.targets.tolist()) == sorted(list(range(10)) * 10)
-    assert limited(digits, None) is digits
+    assert limited(discover.find("mnist_cnn"), digits, None) is digits
 
 
 def test_a_model_above_its_floor_is_not_called_below_it(trained: Outcome) -> None:

@@ -17,6 +17,7 @@ _DATES = (
     re.compile(r"(\d{3,4})(\d{2})(\d{2})"),
 )
 ROC_OFFSET = 1911
+_YEARS = range(1850, 2150)
 _ROC_YEARS = range(40, 200)  # 1951 to 2110: smaller ones are months or days of a date written the other way round
 
 
@@ -65,6 +66,10 @@ def date_of(text: str, where: str) -> date:
             raise InputError(f"{where}: {text[:60]!r} begins with {match[1]}, which is no year; write dates year first, such as 2024-01-02")
         year += ROC_OFFSET
     try:
+        if year not in _YEARS:
+            raise ValueError
         return date(year, month, day)
     except ValueError:
-        raise InputError(f"{where}: {text[:60]!r} is a day that no calendar has ({year}-{month:02d}-{day:02d}); correct the cell") from None
+        raise InputError(
+            f"{where}: {text[:60]!r} is a day that no table can hold ({year}-{month:02d}-{day:02d}); correct the cell"
+        ) from None

@@ -119,16 +119,15 @@ def items_of(content: bytes, path: str, where: str) -> list[Item]:
     return found
 
 
-def field(item: Item, path: str, where: str) -> Any:
-    """Return a field that an item must have.
+def require(items: list[Item], path: str, where: str) -> None:
+    """Make sure that a field is there in at least one item of a page: a misspelt name is not the same as a missing value.
 
     Raises:
-        InputError: It has none of that name; the message lists its names.
+        InputError: No item has it; the message lists the names that there are.
     """
-    value = pick(item, path)
-    if value is None and path.split(".")[0] not in item:
-        raise InputError(f"{where}: an item has no field {path!r}, it has {', '.join(sorted(item)[:12]) or 'none'}; name the right one")
-    return value
+    if items and all(pick(item, path) is None for item in items):
+        names = sorted({name for item in items for name in item})
+        raise InputError(f"{where}: no item has a field {path!r}, they have {', '.join(names[:12]) or 'none'}; name the right one")
 
 
 def _page(url: str, paging: Paging, gathering: Gathering, fetcher: Fetcher) -> list[Item]:
@@ -145,8 +144,9 @@ def _page(url: str, paging: Paging, gathering: Gathering, fetcher: Fetcher) -> l
 def _recent(items: list[Item], paging: Paging, url: str) -> list[Item]:
     if paging.since is None:
         return items
-    since = paging.since
-    return [item for item in items if cells.date_of(str(field(item, paging.date_field, url)), f"{url}, {paging.date_field}") >= since]
+    require(items, paging.date_field, url)
+    dated = [(item, str(pick(item, paging.date_field))) for item in items]
+    return [item for item, text in dated if cells.date_of(text, f"{url}, {paging.date_field}") >= paging.since]
 
 
 def _known(item: Item, paging: Paging, seen: set[str]) -> bool:

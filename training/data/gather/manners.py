@@ -13,7 +13,7 @@ USER_AGENT = f"tandem-gather/{__version__} (a program that gathers data for one 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
-class Refused(InputError):
+class RefusedError(InputError):
     """The server answered, and the answer is no: 4xx, a foreign redirect, a strange encoding."""
 
     def __init__(self, message: str, status: int) -> None:
@@ -22,15 +22,15 @@ class Refused(InputError):
         self.status = status
 
 
-class Unavailable(SetupError):
+class UnavailableError(SetupError):
     """No usable answer came, however often it was asked; later it may."""
 
 
-class NotAllowed(UsageError):
+class NotAllowedError(UsageError):
     """The site's robots.txt forbids the address, or its host was not allowed by the user."""
 
 
-class LimitReached(SetupError):
+class LimitReachedError(SetupError):
     """The most requests or the longest time of one run is used up."""
 
 
@@ -85,4 +85,6 @@ class Manners:
             if not _TOKEN.fullmatch(name) or not text.isascii() or not (text or " ").isprintable():
                 raise UsageError(f"header {name!r}: {text!r} cannot be sent, expected `Name: value` in one line of ASCII")
         if not _TOKEN.match(self.user_agent):
-            raise UsageError("the User-Agent is empty, expected the name of the program that asks, such as 'my-gatherer/1.0 (me@home.example)'")
+            raise UsageError(
+                "the User-Agent is empty, expected the name of the program that asks, such as 'my-gatherer/1.0 (me@home.example)'"
+            )

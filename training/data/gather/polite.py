@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 from edge.errors import TooLargeError, UsageError
 from training.data.gather.addresses import checked, host_of
-from training.data.gather.manners import LimitReached, Manners, NotAllowed, Refused, Unavailable
+from training.data.gather.manners import LimitReachedError, Manners, NotAllowedError, RefusedError, UnavailableError
 from training.data.gather.robots import Robots
 from training.data.gather.waiting import Pace, retry_after
 from training.progress import say
@@ -74,9 +74,9 @@ class Fetcher:
             url: Its address, http or https, at the first URL's host or an allowed one.
 
         Raises:
-            UsageError: The address is none, or is not allowed (`NotAllowed`).
-            InputError: The server refuses (`Refused`, with its status), or the answer is larger than the limit.
-            SetupError: No answer after all attempts (`Unavailable`), or a limit of the run is reached (`LimitReached`).
+            UsageError: The address is none, or is not allowed (`NotAllowedError`).
+            InputError: The server refuses (`RefusedError`, with its status), or the answer is larger than the limit.
+            SetupError: No answer after all attempts (`UnavailableError`), or a limit of the run is reached (`LimitReachedError`).
         """
         return self._follow(checked(url), self._robots)
 
@@ -92,15 +92,19 @@ class Fetcher:
                 return page
             target = checked(urljoin(url, location))
             if url.startswith("https:") and target.startswith("http:"):
-                raise Refused(f"{asked}: redirects from https to http ({target}), which anyone could read; give the right URL", 302)
+                raise RefusedError(f"{asked}: redirects from https to http ({target}), which anyone could read; give the right URL", 302)
             url = target
-        raise Refused(f"{asked}: more than {self._manners.max_redirects} redirects, the last to {url}; give the URL of the page itself", 302)
+        raise RefusedError(
+            f"{asked}: more than {self._manners.max_redirects} redirects, the last to {url}; give the URL of the page itself", 302
+        )
 
     def _check_host(self, url: str, asked: str) -> None:
         host = host_of(url)
         if host not in self._hosts:
             by = f" ({asked} redirects there)" if url != asked else ""
-            raise NotAllowed(f"{url}: lies on {host}{by}, expected {', '.join(sorted(self._hosts))}; allow it with --allow-host {host}")
+            raise NotAllowedError(
+                f"{url}: lies on {host}{by}, expected {', '.join(sorted(self._hosts))}; allow it with --allow-host {host}"
+            )
 
     def _patiently(self, url: str) -> tuple[Page, str | None]:
         """Ask until an answer comes; give the page, or where it is to be found."""
@@ -112,12 +116,12 @@ class Fetcher:
                 attempt += 1
                 asked_s = error.wait_s or 0.0
                 if asked_s > manners.longest_wait_s:
-                    raise Unavailable(
+                    raise UnavailableError(
                         f"{url}: {error}, and the server asks to wait {asked_s:.0f} s, longer than {manners.longest_wait_s:g} s "
                         "(--longest-wait); run it again then, what has come is kept"
                     ) from None
                 if attempt > manners.retries:
-                    raise Unavailable(f"{url}: {error}, {attempt} times; run it again later, what has come is kept") from None
+                    raise UnavailableError(f"{url}: {error}, {attempt} times; run it again later, what has come is kept") from None
                 wait = min(max(self._pace.back_off(manners.backoff_s, attempt), asked_s), manners.longest_wait_s)
                 if wait >= _TOLD_FROM_S:
                     say(f"{url}: {error}; asking again in {wait:.0f} s")
@@ -127,13 +131,18 @@ class Fetcher:
         """Send one request when it is the host's turn."""
         manners, host = self._manners, host_of(url)
         if self.requests >= manners.max_requests:
-            raise LimitReached(f"stopped after {self.requests} requests (--max-requests); what has come is kept, run it again to go on")
+            raise LimitReachedError(
+                f"stopped after {self.requests} requests (--max-requests); what has come is kept, run it again to go on"
+            )
         self._pace.take_turn(host)
         if manners.max_seconds and time.monotonic() - self._started > manners.max_seconds:
-            raise LimitReached(f"stopped after {manners.max_seconds / 60:g} minutes (--max-minutes); what has come is kept, run it again to go on")
+            raise LimitReachedError(
+                f"stopped after {manners.max_seconds / 60:g} minutes (--max-minutes); what has come is kept, run it again to go on"
+            )
         self.requests += 1
+        request = urllib.request.Request(url, headers=self._headers(host))  # noqa: S310 – `checked` lets http and https through only
         try:
-            with self._opener.open(urllib.request.Request(url, headers=self._headers(host)), timeout=manners.timeout_s) as response:
+            with self._opener.open(request, timeout=manners.timeout_s) as response:
                 return self._answer(url, response)
         except (OSError, http.client.HTTPException) as error:
             raise self._failure(url, error) from None
@@ -154,9 +163,11 @@ class Fetcher:
             return Page(url, b""), str(headers["Location"])
         if not 200 <= status < 300:
             remedy = _REMEDIES.get(status, "check the URL")
-            raise Refused(f"{url}: HTTP {status} ({response.reason}), expected the page; {remedy}", status)
+            raise RefusedError(f"{url}: HTTP {status} ({response.reason}), expected the page; {remedy}", status)
         if headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Refused(f"{url}: came packed as {headers['Content-Encoding']!r} although that was not asked for; it is not unpacked", status)
+            raise RefusedError(
+                f"{url}: came packed as {headers['Content-Encoding']!r} although that was not asked for; it is not unpacked", status
+            )
         return Page(url, self._body(url, response)), None
 
     def _body(self, url: str, response: Any) -> bytes:
@@ -185,9 +196,11 @@ class Fetcher:
         """Turn what the network raised into what the retries or the user understand."""
         reason = error.reason if isinstance(error, URLError) else error
         if isinstance(reason, ssl.SSLCertVerificationError):
-            return Unavailable(f"{url}: the server's certificate is not valid ({reason.verify_message}); check the URL and this machine's clock")
+            return UnavailableError(
+                f"{url}: the server's certificate is not valid ({reason.verify_message}); check the URL and this machine's clock"
+            )
         if isinstance(reason, socket.gaierror):
-            return Unavailable(f"{url}: no host of that name can be found ({reason.strerror}); check the URL and the network")
+            return UnavailableError(f"{url}: no host of that name can be found ({reason.strerror}); check the URL and the network")
         if isinstance(reason, http.client.InvalidURL):
             return UsageError(f"{url}: is no address ({reason}); correct the URL")
         if isinstance(reason, TimeoutError):

@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 from urllib.robotparser import RobotFileParser
 
 from training.data.gather.addresses import host_of
-from training.data.gather.manners import NotAllowed, Refused
+from training.data.gather.manners import NotAllowedError, RefusedError
 from training.progress import say
 
 _MOST_CHARACTERS = 512 * 1024
@@ -25,20 +25,22 @@ class Robots:
         """Let an address pass that the rules allow.
 
         Raises:
-            NotAllowed: They forbid it.
-            Unavailable: The rules could not be read; then nothing may be asked.
+            NotAllowedError: They forbid it.
+            UnavailableError: The rules could not be read; then nothing may be asked.
         """
         host = host_of(url)
         if host not in self._rules:
             self._rules[host] = self._fetch(host, urljoin(url, "/robots.txt"))
         if not self._rules[host].can_fetch(self._agent, url):
-            raise NotAllowed(f"{url}: the site's robots.txt forbids it to programs such as {self._agent!r}; ask the site's owner, or leave it")
+            raise NotAllowedError(
+                f"{url}: the site's robots.txt forbids it to programs such as {self._agent!r}; ask the site's owner, or leave it"
+            )
 
     def _fetch(self, host: str, url: str) -> RobotFileParser:
         rules = RobotFileParser(url)
         try:
             text = self._read(url)[:_MOST_CHARACTERS].decode("utf-8", errors="replace")
-        except (Refused, NotAllowed):  # there is none: everything is allowed
+        except (RefusedError, NotAllowedError):  # there is none: everything is allowed
             text = ""
         rules.parse(text.splitlines())
         delay = float(rules.crawl_delay(self._agent) or 0)

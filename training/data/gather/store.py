@@ -49,7 +49,7 @@ class Gathering:
         record = self._records.get(key)
         if record is None or not record.get("file"):
             return None
-        path = self.folder / record["file"]
+        path = self.folder / str(record["file"])
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -101,7 +101,9 @@ class Gathering:
         if before is None:
             write_atomic(path, (json.dumps(dict(plan), ensure_ascii=False, indent=2) + "\n").encode())
         elif before != dict(plan):
-            raise UsageError(f"{self.folder}: holds another gathering, {_words(before)}, asked for was {_words(plan)}; choose another --into")
+            raise UsageError(
+                f"{self.folder}: holds another gathering, {_words(before)}, asked for was {_words(plan)}; choose another --into"
+            )
 
     def _read_index(self) -> dict[str, dict[str, Any]]:
         records: dict[str, dict[str, Any]] = {}
@@ -154,7 +156,9 @@ def _lock(descriptor: int, folder: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         process = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        raise UsageError(f"--into {folder}: process {process} gathers into it at this moment; wait for it, or choose another folder") from None
+        raise UsageError(
+            f"--into {folder}: process {process} gathers into it at this moment; wait for it, or choose another folder"
+        ) from None
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise SetupError(f"--into {folder}: cannot be locked ({error.strerror}); choose another folder") from None
@@ -164,4 +168,6 @@ def _lock(descriptor: int, folder: Path) -> None:
 
 
 def _words(plan: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in plan.items() if value not in ("", None)) if isinstance(plan, Mapping) else repr(plan)
+    return (
+        ", ".join(f"{key} {value}" for key, value in plan.items() if value not in ("", None)) if isinstance(plan, Mapping) else repr(plan)
+    )

@@ -1,0 +1,102 @@
+"""The kinds of program that a hand-over may hold, as data: the file, and the function behind each conversion step.
+
+A stage asks for a step (`onnx`) by name; the file that lies in the hand-over decides which function does the work. So a
+further kind is a further entry here and a module with its converters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.contract import Contract
+from edge.errors import BundleError, ConversionError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of program.
+
+    `steps` maps a conversion step to `module:function`. `reference` lets the program answer, `onnx` and `tflite` make the
+    float files, and `quantize_program` quantizes straight from the program where the quantizer of files cannot. What is
+    absent cannot be had.
+    """
+
+    file: str
+    title: str
+    steps: Mapping[str, str]
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        "program.pt2",
+        "a PyTorch program",
+        {"reference": "export.reference:run", "onnx": "export.to_onnx:run", "tflite": "export.to_tflite:run"},
+    ),
+    Kind(
+        "model.keras",
+        "a Keras model",
+        {
+            "reference": "export.from_keras:reference",
+            "onnx": "export.from_keras:onnx",
+            "tflite": "export.from_keras:tflite",
+            "quantize_program": "export.from_keras:quantize",
+        },
+    ),
+    Kind(
+        "model.skops",
+        "a scikit-learn estimator",
+        {"reference": "export.from_estimator:reference", "onnx": "export.from_estimator:onnx"},
+    ),
+    Kind(
+        "xgboost.json",
+        "an XGBoost booster",
+        {"reference": "export.from_xgboost:reference", "onnx": "export.from_xgboost:onnx"},
+    ),
+)
+FILES: tuple[str, ...] = tuple(kind.file for kind in KINDS)
+# Which extra of Tandem brings a package; every other one comes with `export`.
+EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(("keras", "tensorflow", "h5py"), "keras"),
+    **dict.fromkeys(("sklearn", "skops", "xgboost", "skl2onnx", "onnxmltools"), "trees"),
+}
+
+
+def of(file: str) -> Kind:
+    """Give the kind of a program by the name of its file.
+
+    Raises:
+        ConversionError: No kind of program is called so.
+    """
+    for kind in KINDS:
+        if kind.file == file:
+            return kind
+    raise ConversionError(f"{file}: no program is called so; expected one of {', '.join(FILES)}")
+
+
+def find(listed: Mapping[str, str], folder: str) -> str:
+    """Give the name of the one program among the listed files of a hand-over.
+
+    Raises:
+        BundleError: There is none, or more than one.
+    """
+    found = [name for name in FILES if name in listed]
+    if not found:
+        raise BundleError(f"{folder}: no program; expected one of {', '.join(FILES)}")
+    if len(found) > 1:
+        raise BundleError(f"{folder}: {' and '.join(found)} are both here, expected one program; remove the others from the hand-over")
+    return found[0]
+
+
+def require_targets(kind: Kind, contract: Contract) -> None:
+    """Refuse targets that no file can be made for.
+
+    Raises:
+        ConversionError: A device or a browser is among the targets, and the program cannot become TFLite.
+    """
+    small = [target for target in contract.targets if target != "server"]
+    if small and "tflite" not in kind.steps:
+        raise ConversionError(
+            f"{contract.name}: targets names {' and '.join(small)}, but {kind.title} ({kind.file}) cannot become TFLite; "
+            'set targets=("server",) in the contract'
+        )

@@ -1,0 +1,127 @@
+"""Samples as a person can read them: pictures as pictures, token ids and numbers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edge.contract import Contract
+from export import pictures
+from export.report_rows import Findings
+
+Array = np.ndarray[Any, Any]
+MOST_SHOWN = 24
+MOST_VALUES = 40
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A sample, with what was answered: its pictures, and what is no picture as text."""
+
+    pictures: tuple[str, ...]
+    texts: tuple[str, ...]
+    caption: str
+    wrong: bool = False
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """The samples on which a file differs from the trainer: how many, or None where answers are no classes, and some of them."""
+
+    title: str
+    count: int | None
+    shown: tuple[Shown, ...]
+
+
+def present(inputs: Mapping[str, Array], row: int, caption: str, wrong: bool = False) -> Shown:
+    """Show one sample of (N, …) inputs by tensor name."""
+    found, texts = [], []
+    for name, array in inputs.items():
+        picture = pictures.sample(array[row])
+        if picture:
+            found.append(picture)
+        else:
+            texts.append((f"{name}: " if len(inputs) > 1 else "") + _text(array[row]))
+    return Shown(tuple(found), tuple(texts), caption, wrong)
+
+
+def golden(findings: Findings) -> list[Shown]:
+    """Show the golden inputs with the trainer's answers."""
+    stored = findings.handover.golden
+    first = next(iter(stored.outputs.values()))
+    captions = stored.labels or tuple(_answer(findings.contract, row) for row in first)
+    return [present(stored.inputs, i, captions[i]) for i in range(min(stored.count, MOST_SHOWN))]
+
+
+def disagreements(findings: Findings) -> list[Disagreement]:
+    """Show test samples to which a file gives another answer than the trainer, for every file on every runtime."""
+    if findings.bench is None:
+        return []
+    first = findings.contract.main.outputs[0].name
+    reference = findings.bench.reference[first][: findings.samples]
+    found = []
+    for candidate in findings.candidates:
+        for trial in candidate.trials:
+            title = f"{candidate.plan.file} on {trial.runtime}"
+            if classes(reference, findings.bench.target):
+                found.append(_classes(findings, title, trial.scores, reference))
+            elif candidate.plan.quantized:
+                found.append(_values(findings, title, trial.scores, reference))
+    return found
+
+
+def classes(scores: Array, target: Array) -> bool:
+    """Tell whether answers are (N, C) scores of classes, and targets (N,) classes."""
+    return scores.ndim == 2 and scores.shape[1] > 1 and target.ndim == 1 and target.dtype.kind in "iu"
+
+
+def _classes(findings: Findings, title: str, scores: Array, reference: Array) -> Disagreement:
+    """Take the samples whose highest score is another class."""
+    target = findings.bench.target if findings.bench else np.zeros(0, np.int64)
+    trainer, here = reference.argmax(axis=1), scores.argmax(axis=1)
+    where = np.flatnonzero(trainer != here)
+    shown = []
+    for i in where[:MOST_SHOWN]:
+        true, said, now = (_label(findings.contract, int(k)) for k in (target[i], trainer[i], here[i]))
+        shown.append(present(findings.handover.evaluation, int(i), f"true {true}, trainer {said}, here {now}", bool(here[i] != target[i])))
+    return Disagreement(title, len(where), tuple(shown))
+
+
+def _values(findings: Findings, title: str, scores: Array, reference: Array) -> Disagreement:
+    """Take the samples whose answers moved furthest."""
+    moved = np.abs(scores.astype(np.float64) - reference).reshape(len(scores), -1).max(axis=1)
+    furthest = np.argsort(-moved, kind="stable")[: MOST_SHOWN // 2]
+    return Disagreement(
+        title,
+        None,
+        tuple(
+            present(
+                findings.handover.evaluation, int(i), f"trainer {_text(reference[i], 4)}, here {_text(scores[i], 4)}, moved {moved[i]:.3g}"
+            )
+            for i in furthest
+        ),
+    )
+
+
+def _answer(contract: Contract, output: Array) -> str:
+    if output.ndim == 1 and 1 < len(contract.labels) == output.size:
+        return _label(contract, int(output.argmax()))
+    return _text(output, 4)
+
+
+def _label(contract: Contract, number: int) -> str:
+    return contract.labels[number] if 0 <= number < len(contract.labels) else str(number)
+
+
+def _text(values: Array, most: int = MOST_VALUES) -> str:
+    """Write numbers: ids without the padding at their end, reals with three digits, the shape where it is not one row."""
+    flat = values.reshape(-1)
+    if values.dtype.kind in "iu" and flat.any():
+        flat = flat[: int(np.flatnonzero(flat)[-1]) + 1]
+    words = [f"{value:.3g}" if values.dtype.kind == "f" else str(value) for value in flat[:most].tolist()]
+    shape = f"{' × '.join(map(str, values.shape))}: " if values.ndim > 1 else ""
+    rest = f" … ({values.size} values)" if len(flat) > most else ""
+    return shape + " ".join(words) + rest
