@@ -18,6 +18,7 @@ from edge.errors import ContractError
 Array = Any  # of numpy; its type parameters differ from version to version
 _Z = 1.959963984540054  # 95 %, both sides
 _RESAMPLED = 1000
+_ALIKE = 0.1  # of the standard deviation
 _PEAK = 1.0  # the largest value of a signal whose PSNR is measured
 
 
@@ -26,8 +27,8 @@ class Measure:
     """A metric.
 
     `contributions` turns outputs (N, …) and targets (N, …) into (N, K) float64, one row a sample; `value` turns the
-    mean row, (K,), into the metric; `share` tells that it is a share of samples, 0–1; `agree` tells for outputs and
-    those of a reference, both (N, …), which samples are answered alike, (N,) bool, given the largest difference allowed.
+    mean row, (K,), into the metric; `share` tells that it is a share of samples, 0–1, `classes` that outputs are scores
+    of classes (N, …, C).
     """
 
     direction: str
@@ -63,12 +64,17 @@ class Measure:
         losses = sign * (self._resampled(theirs) - self._resampled(ours))
         return loss, float(np.quantile(losses, 0.025)), float(np.quantile(losses, 0.975))
 
-    def agree(self, outputs: Array, reference: Array, bound: float) -> Array:
-        """Tell which samples are answered alike: the same best class, or values no further apart than `bound`; (N,) bool."""
+    def agree(self, outputs: Array, reference: Array) -> Array:
+        """Tell which samples are answered alike, (N,) bool.
+
+        Alike is the same best class everywhere, and for values a root mean square difference of no more than a tenth
+        of the standard deviation of the reference.
+        """
         if self.classes:
             same = outputs.argmax(axis=-1) == reference.argmax(axis=-1)
             return same.reshape(len(same), -1).all(axis=1)
-        return np.abs(outputs.astype(np.float64) - reference).reshape(len(outputs), -1).max(axis=1) <= bound
+        expected = reference.astype(np.float64)
+        return np.sqrt(_square(outputs, expected)[:, 0]) <= _ALIKE * expected.std()
 
     def _resampled(self, rows: Array) -> Array:
         """Compute the metric on samples drawn with replacement, (_RESAMPLED,); equal counts give the same draws."""

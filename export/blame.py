@@ -81,9 +81,13 @@ class Round:
 
 @dataclass(frozen=True)
 class Repair:
-    """What was found in a file that failed, and the rounds in which it was mended or not."""
+    """What was found in a file that failed, and the rounds in which it was mended or not.
+
+    `refused` are the operators that a runtime could not run; size and latency are those before any repair.
+    """
 
     suspects: tuple[Suspect, ...]
+    refused: tuple[Suspect, ...]
     rounds: tuple[Round, ...]
     size_bytes: int
     latency_ms: Mapping[str, float]
@@ -93,13 +97,19 @@ class Repair:
     @property
     def words(self) -> str:
         """Say in one line who is to blame and what would help, for the error of the gate."""
+        if self.refused:
+            named = ", ".join(f"{s.module} ({s.operator})" for s in self.refused[:MOST_NAMED])
+            return f"the runtime cannot run {named}{self._tried}; let the contract's recipes name another one, such as static_wi8_ai8"
         worst = [s.words for s in self.suspects if s.infinite or s.added > QUIET][:MOST_NAMED]
         if not worst:
-            return "no operator adds noise of its own, so the runtime computes otherwise: let recipes name another one"
-        tried = (
-            f"; {len(self.rounds)} repair{'s' if len(self.rounds) != 1 else ''} tried in vain" if self.rounds and not self.mended else ""
-        )
-        return f"worst operators by the noise they add: {', '.join(worst)}{tried}; {remedy(self.suspects)}"
+            return f"no operator adds noise of its own{self._tried}; the runtime computes otherwise, so let recipes name another one"
+        return f"worst operators by the noise they add: {', '.join(worst)}{self._tried}; {remedy(self.suspects)}"
+
+    @property
+    def _tried(self) -> str:
+        if self.mended or not self.rounds:
+            return ""
+        return f"; {len(self.rounds)} repair{'s' if len(self.rounds) > 1 else ''} tried in vain"
 
     @property
     def story(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from edge.errors import ConversionError, GateError, UsageError
 from edge.storage import save_npz
 from edge.variants import RUNTIMES_OF, Format
-from export import choose, operators
+from export import choose, operators, programs
 from export.candidate import Candidate, Plan, made, plans
 from export.handover import Handover
 from export.parity import Bench, attempt, prepare, runtimes_of
@@ -22,6 +22,7 @@ from export.repair import mend_all
 from export.sandbox import Sandbox
 
 JOBS = 2
+FORMATS: tuple[Format, ...] = ("onnx", "tflite")
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,21 @@ class Builder:
             step, title = "onnx", "convert to ONNX"
             request |= {"program": str(self.handover.program)}
         with self.progress.step(title):
-            report = self.sandbox.convert(step, request)
+            report = self._run(step, request)
         return made(plan, Path(request["output"]), report)
+
+    def _run(self, step: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Run a step; where the quantizer of files fails, quantize straight from a program whose kind can do so."""
+        try:
+            return self.sandbox.convert(step, request)
+        except ConversionError as error:
+            if step != "quantize" or "overrides" in request or "quantize_program" not in programs.of(self.handover.program.name).steps:
+                raise
+            again = {key: value for key, value in request.items() if key != "model"} | {"program": str(self.handover.program)}
+            try:
+                return self.sandbox.convert("quantize_program", again)
+            except ConversionError as second:
+                raise ConversionError(f"{error}; {second}") from None
 
     def reference(self) -> Bench:
         """Let the trainer's program answer all samples."""
@@ -143,20 +157,21 @@ def build(
         SetupError: A tool is missing.
         UsageError: `only` names nothing that the contract asks for.
     """
+    programs.require_targets(programs.of(handover.program.name), handover.contract)
     wanted = chosen(plans(handover.contract), only)
     trials = sum(1 for plan in wanted for runtime in RUNTIMES_OF[plan.format] if runtime in at_hand)
     progress = Progress(f"export {handover.contract.name}", 1 + len(wanted) + trials)
     builder = Builder(handover, sandbox, at_hand, progress)
     with _workers(progress, sandbox, jobs) as pool:
         builder.save_calibration()
-        making = [pool.submit(builder.make, format, [p for p in wanted if p.format == format]) for format in ("onnx", "tflite")]
+        making = [pool.submit(builder.make, format, [p for p in wanted if p.format == format]) for format in FORMATS]
         reference = pool.submit(builder.reference)
         files = [candidate for future in making for candidate in future.result()[0]]
         left = {plan: reason for future in making for plan, reason in future.result()[1].items()}
         bench = reference.result()
         tried = [pool.submit(builder.attempt, c, runtime, bench) for c in files for runtime in runtimes_of(c, at_hand)]
         found = [_joined(c, [one for future in tried if (one := future.result()).plan == c.plan]) for c in files]
-        return Built(mend_all(builder, found, bench) if repair else found, bench, left)
+        return Built(mend_all(builder, found, bench, repair), bench, left)
 
 
 def _joined(candidate: Candidate, alone: list[Candidate]) -> Candidate:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,14 +41,28 @@ def _run(step: str, request: dict[str, str]) -> tuple[dict[str, object], int]:
     except TandemError as error:
         return {"error": str(error)}, error.exit_code
     except ModuleNotFoundError as error:
-        extra = programs.EXTRAS.get((error.name or "").split(".")[0], "export")
-        return {"error": f"the package {error.name!r} is missing; install Tandem with the extra {extra}"}, EXIT_ENVIRONMENT
+        package = (error.name or str(error)).split(".")[0]
+        extra = programs.EXTRAS.get(package, "export")
+        return {"error": f"the package {package!r} is missing; install Tandem with the extra {extra}"}, EXIT_ENVIRONMENT
     except Exception as error:  # converters raise of every kind; the child's border turns all of them into one line
         import traceback
 
         traceback.print_exc()
-        first = (str(error).strip() or "no message").splitlines()[0]
-        return {"error": f"the converter failed ({type(error).__name__}: {first[:300]})"}, EXIT_CONVERSION
+        return {"error": f"the converter failed ({_reason(error)})"}, EXIT_CONVERSION
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line what went wrong: the error, and the one that lies at its root, where converters name the operator."""
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    lines = dict.fromkeys((f"{type(each).__name__}: {_first_line(each)}") for each in (error, root))
+    return "; ".join(lines)
+
+
+def _first_line(error: BaseException) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip() or "no message"
+    return text.splitlines()[0].strip()[:300]
 
 
 def _function(step: str, request: dict[str, str]) -> Callable[..., dict[str, object]]:

@@ -93,7 +93,9 @@ def tflite(program: str, contract_file: str, samples: str, output: str) -> dict[
 
 
 def quantize(program: str, contract_file: str, recipe: str, samples: str, output: str) -> dict[str, Any]:
-    """Quantize by TensorFlow's converter, which follows loops (LSTM, GRU) where the quantizer of files does not.
+    """Quantize by TensorFlow's converter, with the loops of recurrent layers (LSTM, GRU) written out step by step.
+
+    The quantizer of files cannot calibrate a loop, and TensorFlow's dies of one.
 
     Args:
         program: `model.keras`.
@@ -112,6 +114,7 @@ def quantize(program: str, contract_file: str, recipe: str, samples: str, output
         raise ConversionError(f"TensorFlow's converter has no recipe {recipe!r}; it has {', '.join(_RECIPES)}; choose another recipe")
     promise = contract.load(Path(contract_file))
     model = open_keras(program, promise, "tensorflow")
+    _unroll(model.model)
     _write(model, promise, load_npz(Path(samples)), output, recipe)
     return inspect(output, promise.main)
 
@@ -135,7 +138,8 @@ def _write(model: KerasProgram, promise: Contract, arrays: dict[str, Array], out
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if recipe is not None:
             _RECIPES[recipe](converter)
-            converter.representative_dataset = lambda: _rows(feeds) if recipe.startswith("static") else None
+            if recipe.startswith("static"):
+                converter.representative_dataset = lambda: _rows(feeds)
         try:
             content = converter.convert()
         except Exception as error:  # its error class is private and derives from Exception alone
@@ -183,10 +187,9 @@ _RECIPES = {"dynamic_wi8_afp32": _dynamic, "static_wi8_ai8": _int8, "static_wi8_
 
 def _reason(message: str) -> str:
     """Find the operators that have no TFLite form in the converter's long message; else its first line."""
-    found = re.findall(r"(Flex|Custom) ops: ([^\n]+)", message)
+    found = re.findall(r"(?:Flex|TF Select|Custom) ops: ([^\n]+)", message)
     if found:
-        names = "; ".join(names for _, names in found)
-        return f"{names} has no operator in TFLite's own set, and files with others are not released; use another layer"
+        return f"{'; '.join(found)} has no operator in TFLite's own set, and files with others are not released; use another layer"
     return (message.strip() or "no message").splitlines()[0][:200]
 
 
@@ -196,7 +199,10 @@ def _example(tensor: Tensor) -> Array:
 
 
 def _unroll(layer: Any) -> None:
-    """Let recurrent layers run their steps one by one: Keras' loop on torch fixes the batch size when it is traced."""
+    """Let recurrent layers run their steps one by one, without a loop in the graph.
+
+    Keras' loop on torch fixes the batch size when it is traced, and no quantizer takes one.
+    """
     import keras
 
     if isinstance(layer, keras.layers.RNN):

@@ -51,7 +51,7 @@ def _loss(contract: Contract, trial: Trial) -> Check:
     """
     bound, (drop, low, high) = contract.tolerance.metric_drop, trial.drop
     measured = f"{drop:+.4f} [{low:+.4f}, {high:+.4f}]"
-    if resolution(trial) > bound:
+    if resolution(trial) > bound >= low:
         measured += f", not decidable on {len(trial.scores)} samples"
     return Check(f"loss of {contract.metric.name}", measured, f"≤ {bound:g}", drop <= bound)
 

@@ -18,7 +18,7 @@ from edge.storage import load_npz, verify
 from export import programs
 
 Array = np.ndarray[Any, Any]
-UNLISTED = frozenset({"training.json", "curves.png", "confusion.png", "reliability.png", "run.html"})
+UNLISTED = frozenset({"training.json", "curves.png", "confusion.png", "reliability.png", "values.png", "run.html"})
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def open_handover(folder: Path) -> Handover:
     inputs = {t.name: _input(evaluation, t, folder / "eval.npz") for t in promise.main.inputs}
     if target is None or target.shape != (len(next(iter(inputs.values()))),):
         raise BundleError(f"{folder / 'eval.npz'}: no 'target' with one class per sample; the gate measures the metric on it")
+    _check_classes(target, promise, folder / "eval.npz")
     return Handover(
         folder=folder,
         contract=promise,
@@ -73,7 +74,17 @@ def open_handover(folder: Path) -> Handover:
     )
 
 
+def _check_classes(target: Array, promise: Contract, path: Path) -> None:
+    """Refuse classes that the contract has no label for."""
+    count = len(promise.labels)
+    if count and target.dtype.kind in "iu" and target.ndim == 1 and (target.min() < 0 or target.max() >= count):
+        raise BundleError(f"{path}: 'target' has classes {target.min()} to {target.max()}, the contract has labels for 0 to {count - 1}")
+
+
 def _samples(path: Path) -> dict[str, Array]:
+    if not path.exists():
+        held = "the test split, which the gate measures" if path.name == "eval.npz" else "the samples that quantization is calibrated on"
+        raise BundleError(f"{path}: missing; it holds {held}: train again, or write it and sign the hand-over anew")
     try:
         return load_npz(path)
     except InputError as error:

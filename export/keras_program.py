@@ -35,15 +35,16 @@ class KerasProgram:
         """
         import keras
 
-        self.model = model
-        self._structure, self._tree = model.input, keras.tree
-        graph, inputs = promise.main, keras.tree.flatten(model.input)
-        outputs = keras.tree.flatten(model.output)
+        self.model, self._tree = model, keras.tree
+        plain = isinstance(model, keras.Sequential)  # which has one input and one output, and `input` only once it was called
+        self._structure, answered = (model.inputs[0], model.outputs[0]) if plain else (model.input, model.output)
+        graph, inputs, outputs = promise.main, keras.tree.flatten(self._structure), keras.tree.flatten(answered)
         for side, found, tensors in (("inputs", inputs, graph.inputs), ("outputs", outputs, graph.outputs)):
             if len(found) != len(tensors):
                 raise ConversionError(f"{promise.name}: the Keras model has {len(found)} {side}, the contract names {len(tensors)}")
         self._inputs = _order([t.name for t in inputs], graph.inputs)
-        self._outputs = _order(sorted(model.output) if isinstance(model.output, dict) else model.output_names, graph.outputs)
+        named = sorted(answered) if isinstance(answered, dict) else [] if plain else model.output_names
+        self._outputs = _order(named, graph.outputs)
         for tensor, place in zip(graph.inputs, self._inputs, strict=True):
             _check_shape(promise.name, tensor, inputs[place].shape)
 

@@ -37,6 +37,13 @@ class Progress:
                 self._bar.update()
                 self._bar.write(line, file=sys.stderr)
 
+    def expect(self, steps: int) -> None:
+        """Add steps that turned out to be needed."""
+        with self._lock:
+            self._total += steps
+            if self._bar is not None:
+                self._bar.total = self._total
+
     def close(self) -> None:
         """Remove the bar."""
         if self._bar is not None:

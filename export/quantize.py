@@ -41,7 +41,7 @@ def run(
         `inputs` and `outputs` (name, dtype, layout), `operators`, and what else `inspect` finds.
 
     Raises:
-        ConversionError: No such recipe, an override that cannot be, or samples that calibration cannot use.
+        ConversionError: No such recipe, an override that cannot be, or nothing left to quantize.
     """
     from ai_edge_quantizer import quantizer
 
@@ -55,6 +55,8 @@ def run(
     if work.need_calibration:
         arrays = load_npz(Path(samples))
         ranges = calibrate(work, {f"args_{i}": arrays[f"input/{t.name}"] for i, t in enumerate(promise.main.inputs)})
+        if not ranges:
+            raise ConversionError(f"{recipe}: no operator of the model is left to be quantized; the float file is what remains")
     result = work.quantize(ranges, enable_progress_report=False)
     Path(output).write_bytes(bytes(result.quantized_model))
     return inspect(output, promise.main)

@@ -74,8 +74,9 @@ def _int8(model: str, promise: Contract, arrays: Mapping[str, Array], output: Pa
     prepared, quantized = output.with_suffix(".prepared.onnx"), output.with_suffix(".quantized.onnx")
     quant_pre_process(model, str(prepared), skip_symbolic_shape=True)
     graph = onnx.load(prepared)
-    floats = [name for o in overrides if o.treatment == "float" for name in _nodes(graph, o, ("float", "per_tensor"))]
-    wide = [name for o in overrides if o.treatment == "per_tensor" for name in _weights(graph, _nodes(graph, o, ("float", "per_tensor")))]
+    treated = {name: o.treatment for o in overrides for name in _nodes(graph, o, ("float", "per_tensor"))}
+    floats = [name for name, treatment in treated.items() if treatment == "float"]
+    wide = _weights(graph, [name for name, treatment in treated.items() if treatment == "per_tensor"])
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # the library has no types
         """Give the samples one by one; the library keeps the least and the greatest value of every tensor."""

@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from edge.contract import Contract
 from edge.errors import ConversionError, GateError, TandemError
+from edge.variants import RUNTIMES_OF
+from export import recipes
 from export.blame import QUIET, Repair, Round, Suspect, blame
 from export.candidate import Candidate
-from export.gate import verdict
-from export.parity import Bench, runtimes_of
+from export.gate import checks, verdict
+from export.parity import Bench
 from export.recipes import Override, Treatment
 from export.spread import decibels
 
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 Treated = tuple[Suspect, Treatment]
 
 ROUNDS = 5
+LARGEST = 0.98  # a mended file must be smaller than this share of the float file
+NEWEST = "ai-edge-litert"
 SHARE = 0.5  # one round treats all operators that add at least this share of the worst one's noise
 ENOUGH_DB = 30.0  # int16 is tried where it would leave at least this much signal over noise
 # Operators that hand on the numbers they are given: where one is treated, what reads it must be too.
@@ -59,6 +64,7 @@ class Patient:
     def examine(self, candidate: Candidate) -> tuple[Suspect, ...]:
         """Rank the operators of a file by the noise that they add."""
         handover = self.builder.handover
+        self.builder.progress.expect(1)
         inputs = {t.name: p.name for t, p in zip(handover.contract.main.inputs, self.source.io.inputs, strict=True)}
         with self.builder.progress.step(f"compare the tensors of {candidate.plan.file}"):
             return blame(self.builder.sandbox, self.source.path, candidate.path, handover.program, self.builder.calibration, inputs)
@@ -66,13 +72,15 @@ class Patient:
     def again(self, overrides: Sequence[Override]) -> Candidate:
         """Quantize otherwise, and try the file on every runtime at hand; a runtime that refuses it leaves no trial."""
         plan = replace(self.failed.plan, mended=True)
+        runtimes = [name for name in RUNTIMES_OF[plan.format] if name in self.builder.at_hand]
+        self.builder.progress.expect(1 + len(runtimes))
         made = self.builder.convert(plan, self.source, tuple(overrides))
-        tried = [self.builder.attempt(made, runtime, self.bench) for runtime in runtimes_of(made, self.builder.at_hand)]
+        tried = [self.builder.attempt(made, runtime, self.bench) for runtime in runtimes]
         refused = {runtime: words for one in tried for runtime, words in one.refused.items()}
         return replace(made, trials=tuple(trial for one in tried for trial in one.trials), refused=refused)
 
 
-def mend_all(builder: Builder, candidates: list[Candidate], bench: Bench) -> list[Candidate]:
+def mend_all(builder: Builder, candidates: list[Candidate], bench: Bench, repair: bool = True) -> list[Candidate]:
     """Mend the quantized TFLite files that the contract names and that failed; where it says `auto`, only if none passed.
 
     A float file that fails speaks against the model or the converter, not against quantization: then nothing is mended.
@@ -81,6 +89,7 @@ def mend_all(builder: Builder, candidates: list[Candidate], bench: Bench) -> lis
         builder: Makes and tries files.
         candidates: Every file with its trials, float files among them.
         bench: The test samples with the trainer's answers.
+        repair: Whether to mend them; otherwise it is only found out what is to blame.
 
     Returns:
         The candidates in the same order; see `mend`.
@@ -93,10 +102,11 @@ def mend_all(builder: Builder, candidates: list[Candidate], bench: Bench) -> lis
         return candidates
     if promise.recipes == "auto":
         failed = failed[:1] if len(failed) == len(small) else []
-    return [mend(builder, c, source, bench) if any(c is each for each in failed) else c for c in candidates]
+    rounds = ROUNDS if repair else 0
+    return [mend(builder, c, source, bench, rounds) if any(c is each for each in failed) else c for c in candidates]
 
 
-def mend(builder: Builder, candidate: Candidate, source: Candidate, bench: Bench) -> Candidate:
+def mend(builder: Builder, candidate: Candidate, source: Candidate, bench: Bench, limit: int = ROUNDS) -> Candidate:
     """Mend a quantized TFLite file that failed for accuracy, for agreement or because a runtime refused an operator.
 
     Args:
@@ -104,15 +114,16 @@ def mend(builder: Builder, candidate: Candidate, source: Candidate, bench: Bench
         candidate: The file with its trials.
         source: The float file that it was made of.
         bench: The test samples with the trainer's answers.
+        limit: How often to try at most.
 
     Returns:
         The mended file, or the one that failed; either with `repair`, which says what was found and tried.
     """
-    patient = Patient(builder, bench, source, candidate)
+    promise, patient = builder.handover.contract, Patient(builder, bench, source, candidate)
     suspects = found = patient.examine(candidate)
     current, rounds, treated = candidate, list[Round](), dict[str, Treated]()
-    while len(rounds) < ROUNDS:
-        fresh = cures(suspects, treated, current.refused)
+    while len(rounds) < limit:
+        fresh = for_old_runtimes(promise, current, suspects, treated) or cures(suspects, treated)
         if not fresh:
             break
         try:
@@ -120,32 +131,53 @@ def mend(builder: Builder, candidate: Candidate, source: Candidate, bench: Bench
         except ConversionError as error:
             rounds.append(Round(_listed(fresh, treated), 0, {}, str(error)))
             break
-        problem = verdict(builder.handover.contract, current)[1]
+        problem = _pointless(current, source) or verdict(promise, current)[1]
         rounds.append(_round(_listed(fresh, treated), current, problem))
-        if not isinstance(problem, GateError):
+        if not isinstance(problem, GateError) or _pointless(current, source):
             break
         suspects = patient.examine(current)
     mended = bool(rounds) and not rounds[-1].failed
     cost = candidate.path.stat().st_size, _latency(candidate)
-    repair = Repair(found, tuple(rounds), *cost, mended, tuple(_override(s, t) for s, t in treated.values()) if mended else ())
+    refused = tuple(s for s in found if s.operator in refused_kinds(candidate))
+    repair = Repair(found, refused, tuple(rounds), *cost, mended, tuple(_override(s, t) for s, t in treated.values()) if mended else ())
     return replace(current if mended else candidate, repair=repair)
 
 
-def cures(suspects: Sequence[Suspect], treated: Mapping[str, Treated], refused: Mapping[str, str]) -> dict[str, Treated]:
+def for_old_runtimes(
+    contract: Contract, candidate: Candidate, suspects: Sequence[Suspect], treated: Mapping[str, Treated]
+) -> dict[str, Treated]:
+    """Choose what to treat where a file is right on the newest runtime and refused or wrong on another.
+
+    An operator that a runtime refuses is left in float32. With ranges measured at run time, dense layers get one scale for
+    all weights: tflite-runtime 2.14 takes them with one scale a channel, and uses the first for all.
+    """
+    right = [t.runtime for t in candidate.trials if all(check.passed for check in checks(contract, candidate, t))]
+    if NEWEST not in right:
+        return {}
+    kinds = refused_kinds(candidate)
+    recipe = recipes.get("tflite", candidate.plan.recipe)
+    dense = not recipe.calibrated and recipe.activations != "float32"
+    chosen: dict[str, Treated] = {s.scope: (s, "float") for s in suspects if s.operator in kinds}
+    chosen |= {s.scope: (s, "per_tensor") for s in suspects if dense and s.operator == "FULLY_CONNECTED" and s.added > QUIET}
+    return {scope: cure for scope, cure in chosen.items() if treated.get(scope) != cure and not _is_float(cure[0], treated)}
+
+
+def refused_kinds(candidate: Candidate) -> set[str]:
+    """Read from what runtimes said which operators they refuse."""
+    return {kind for message in candidate.refused.values() for kind in NODE.findall(message)}
+
+
+def cures(suspects: Sequence[Suspect], treated: Mapping[str, Treated]) -> dict[str, Treated]:
     """Choose what to treat next, by scope.
 
-    Operators that a runtime refuses come first; then those that lose infinities; then the worst, with all that are nearly
-    as bad. What reads a tensor that steps or limits have spoiled is treated alike, since it would store the same numbers.
+    Operators that lose infinities come first; then the worst, with all that are nearly as bad. What reads a tensor that
+    steps or limits have spoiled is treated alike, since it would store the same numbers.
     """
     known = {suspect.tensor: suspect for suspect in suspects}
-    kinds = {kind for message in refused.values() for kind in NODE.findall(message)}
     left = [s for s in suspects if not _is_float(s, treated)]
-    chosen: dict[str, Treated] = {s.scope: (s, "float") for s in left if s.operator in kinds}
-    if chosen or not left:
-        return chosen
-    worst = left[0]
-    if not worst.infinite and worst.added <= QUIET:
+    if not left or not (left[0].infinite or left[0].added > QUIET):
         return {}
+    chosen, worst = dict[str, Treated](), left[0]
     for suspect in left:
         if suspect.infinite or (not worst.infinite and suspect.added >= SHARE * worst.added):
             fine = not suspect.infinite and suspect.coarse is not None and decibels(suspect.coarse) >= ENOUGH_DB
@@ -158,6 +190,12 @@ def cures(suspects: Sequence[Suspect], treated: Mapping[str, Treated], refused: 
 
 def _is_float(suspect: Suspect, treated: Mapping[str, Treated]) -> bool:
     return suspect.scope in treated and treated[suspect.scope][1] == "float"
+
+
+def _pointless(made: Candidate, source: Candidate) -> GateError | None:
+    """Object to a file in which next to nothing is quantized any more: the float file does the same."""
+    size, whole = made.path.stat().st_size, source.path.stat().st_size
+    return GateError(f"it is as large as the float file ({size} bytes of {whole})") if size > LARGEST * whole else None
 
 
 def _with_readers(suspect: Suspect, known: Mapping[str, Suspect]) -> list[Suspect]:
@@ -174,14 +212,15 @@ def _with_readers(suspect: Suspect, known: Mapping[str, Suspect]) -> list[Suspec
 
 
 def _attempt(patient: Patient, treated: Mapping[str, Treated], fresh: Mapping[str, Treated]) -> tuple[Candidate, dict[str, Treated]]:
-    """Make and try a file; where 16 bits are refused by the quantizer or by a runtime, the same in float32."""
+    """Make and try a file; where 16 bits are refused by the quantizer or a required runtime, the same in float32."""
     both = {**treated, **fresh}
     if any(treatment == "int16" for _, treatment in fresh.values()):
         try:
             made = patient.again([_override(s, t) for s, t in both.values()])
         except ConversionError:
             made = None
-        if made is not None and not made.refused:
+        required = patient.builder.handover.contract.requires_runtimes
+        if made is not None and not set(made.refused) & set(required):
             return made, both
         both = {**treated, **{scope: (s, "float") for scope, (s, _) in fresh.items()}}
     return patient.again([_override(s, t) for s, t in both.values()]), both

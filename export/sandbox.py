@@ -37,6 +37,7 @@ KINDS: Mapping[int, type[TandemError]] = {4: GateError, 6: SetupError}
 # What libraries write when memory or the disk ran out; they have no common error.
 NO_MEMORY = re.compile(
     r"MemoryError|bad_alloc|[Cc]an't allocate memory|[Cc]annot allocate memory|[Oo]ut of memory|Failed to allocate memory"
+    r"|[Mm]emory allocation (still )?failed|failed to map segment|pthread_create failed|can't start new thread"
 )
 NO_SPACE = re.compile(r"No space left on device|File too large|Disk quota exceeded")
 LOG_TAIL = 4000

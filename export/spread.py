@@ -12,6 +12,9 @@ CEILING_DB, FLOOR_DB = 120.0, -60.0
 INT16_GAIN = 65536.0 / 4  # a step is 256 times finer; the range is symmetric, so up to twice as wide
 
 
+HUGE = 1e30  # TFLite's kernels turn infinities into the largest float32
+
+
 def decibels(noise: float) -> float:
     """Give the signal-to-noise ratio in dB of noise as a share of the signal's power, kept within bounds."""
     if not noise > 10 ** (-CEILING_DB / 10):
@@ -35,14 +38,14 @@ class Spread:
         """Take one sample: the exact numbers and the others, of one shape; `signal` is what noise is a share of, if not `exact`."""
         width = exact.shape[-1] if exact.ndim > 1 else max(1, exact.size)
         x, y, s = (np.asarray(a, dtype=np.float64).reshape(-1, width) for a in (exact, got, exact if signal is None else signal))
-        finite = np.isfinite(x)
+        finite = _bounded(x)
         if not finite.all():
             self.infinite = True
-            self.lost_infinite |= bool(np.isfinite(y[~finite]).any())
+            self.lost_infinite |= bool(_bounded(y[~finite]).any())
         x = np.where(finite, x, 0.0)
-        error = np.where(finite, np.where(np.isfinite(y), y, np.abs(x).max(initial=1.0)) - x, 0.0)
+        error = np.where(finite, np.where(_bounded(y), y, np.abs(x).max(initial=1.0)) - x, 0.0)
         y = x + error
-        known = np.isfinite(s)
+        known = _bounded(s)
         s = np.where(known, s, 0.0)
         self.count += 1
         self.max_error = max(self.max_error, float(np.abs(error).max(initial=0.0)))
@@ -87,3 +90,9 @@ class Spread:
         power = np.where(spread > 1e-9 * square, spread, square)
         live: Array = power > 0
         return power, live
+
+
+def _bounded(values: Array) -> Array:
+    """Tell which numbers are neither infinite, nor what kernels make of that, nor NaN."""
+    kept: Array = np.abs(values) < HUGE
+    return kept

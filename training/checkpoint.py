@@ -24,7 +24,7 @@ from edge.storage import write_atomic
 from training.progress import say
 
 FOLDER = ".checkpoints"
-SCHEMA = 2
+SCHEMA = 3
 PAUSE_S = 1.0  # the least time between two checkpoints, so that the lightest models do not wait for the disk
 _DIGITS = 16
 _NAME = re.compile(r"epoch-(\d{5,})\.([0-9a-f]{16})\.[a-z]+")
@@ -61,13 +61,17 @@ class Checkpoints:
         self._fingerprint, self._codec, self._start = fingerprint, codec, start
         self._saved = -math.inf
 
+    def due(self) -> bool:
+        """Tell whether the last checkpoint is long enough ago for another."""
+        return time.monotonic() - self._saved >= PAUSE_S
+
     def save(self, epoch: int, state: Mapping[str, Any]) -> None:
         """Write the state after an epoch, then remove what it makes superfluous; within `PAUSE_S` of the last, do nothing.
 
         Raises:
             SetupError: The disk is full or the place cannot be written; the checkpoints before are untouched.
         """
-        if time.monotonic() - self._saved < PAUSE_S:
+        if not self.due():
             return
         content = self._codec.encode({"schema": SCHEMA, "fingerprint": self._fingerprint, "epoch": epoch, **state})
         path = self.folder / f"epoch-{epoch:05d}.{_digest(content)}.{self._codec.SUFFIX}"

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from edge.errors import UsageError
-from training import compare, discover
+from training import compare, discover, overrides, sweep
 from training.finished import Outcome, TrainOptions
+from training.launch import train_in
+from training.observers import Watching
+from training.ranks import joined, launched, told_once
 from training.recipe import SOURCES
 from training.train import train
 
@@ -35,6 +40,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="use N training samples only")
     parser.add_argument("--force", action="store_true", help="train although nothing has changed, and from nothing although it could go on")
     parser.add_argument("--from", dest="start", type=Path, metavar="FILE", help="begin with this checkpoint of another training")
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="other settings: of the fit (clip_norm=1), or arguments of build (width=32)",
+    )
+    parser.add_argument(
+        "--sweep",
+        nargs="+",
+        metavar="NAME=A,B",
+        help="train with every combination of settings: lr=1e-3,1e-4 width=16,32; with --trials also lr=1e-4..1e-1",
+    )
+    parser.add_argument("--trials", type=int, metavar="N", help="let Optuna choose N combinations of --sweep")
+    parser.add_argument("--tensorboard", action="store_true", help="write scalars, graph, histograms and images for TensorBoard")
+    parser.add_argument(
+        "--mlflow",
+        metavar="URL",
+        default=os.environ.get("MLFLOW_TRACKING_URI"),
+        help="log to this MLflow server (default: MLFLOW_TRACKING_URI)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="share every batch between N processes of this machine; for more machines: torchrun … -m edge train … (docs/training.md)",
+    )
     parser.add_argument("--json", action="store_true", help="print the training's record as JSON")
     parser.add_argument("--list", action="store_true", help="list the models and stop")
     parser.add_argument(
@@ -59,9 +92,15 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"name the model to train; there are: {', '.join(discover.names())}")
     numbers = (args.epochs, args.seed, args.source, args.limit, args.force, args.learning_rate)
     options = TrainOptions(args.out, *numbers, start=args.start, data_dir=args.data_dir, strict=args.strict)
+    chosen = tuple(sorted(overrides.assignment(text, "--set") for text in args.set))
+    options = replace(options, settings=chosen, watching=Watching(args.tensorboard, args.mlflow))
+    if args.sweep or args.trials is not None:
+        return _sweep(args, options)
     started = time.perf_counter()
-    with _terminable():
-        outcome = train(args.name, options)
+    with _terminable(), told_once(), joined() as ranks:
+        outcome = train(args.name, options) if args.processes == 1 else train_in(args.processes, args.name, options)
+    if ranks.number > 0:  # rank 0 speaks
+        return 0
     seconds = time.perf_counter() - started
     if args.json:
         print(json.dumps({**outcome.record, "folder": str(outcome.folder), "skipped": outcome.skipped}, ensure_ascii=False))
@@ -81,6 +120,18 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _sweep(args: argparse.Namespace, options: TrainOptions) -> int:
+    if not args.sweep:
+        raise UsageError("--trials says how often to try, --sweep what: add --sweep NAME=A,B or NAME=LOW..HIGH")
+    if args.processes > 1 or launched():
+        raise UsageError("--sweep trains in one process; leave out --processes or torchrun")
+    with _terminable():
+        walked = sweep.run(args.name, [sweep.axis(text) for text in args.sweep], args.trials, options, train)
+    picture = sweep.write(walked, options.out)
+    print(json.dumps(sweep.to_json(walked), ensure_ascii=False) if args.json else f"{sweep.describe(walked)}\npicture: {picture}")
+    return 0
 
 
 def _compare(args: argparse.Namespace) -> int:

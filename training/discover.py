@@ -1,4 +1,4 @@
-"""Recipes are found by listing folders: `training/models` and those of `TANDEM_RECIPES`; or by the path of a file. Nothing registers itself.
+"""Recipes are found by listing folders, `training/models` and those of `TANDEM_RECIPES`, or by path; nothing registers itself.
 
 Listing reads the files' text and imports none, so that it needs no framework. A file `mnist_cnn.py` exposes `RECIPE`,
 whose contract is named `mnist_cnn`, and may expose `VARIANTS`, a tuple of recipes named `mnist_cnn_<variant>`; the
@@ -33,7 +33,9 @@ def folders() -> tuple[Path, ...]:
     named = [Path(word).expanduser() for word in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if word]
     for folder in named:
         if not folder.is_dir():
-            raise UsageError(f"{FOLDERS_VARIABLE} names {folder}, expected folders with recipes, parted by '{os.pathsep}'; correct or unset it")
+            raise UsageError(
+                f"{FOLDERS_VARIABLE} names {folder}, expected folders with recipes, parted by '{os.pathsep}'; correct or unset it"
+            )
     return tuple(dict.fromkeys(folder.resolve() for folder in named))
 
 
@@ -48,7 +50,7 @@ def files() -> dict[str, Path]:
         other = found.setdefault(path.stem, path)
         if not other.samefile(path):
             raise UsageError(
-                f"the model {path.stem!r} is in two files, {other} and {path}; rename one of them, or take its folder out of {FOLDERS_VARIABLE}"
+                f"two files are called {path.stem!r}, {other} and {path}; rename one, or take its folder out of {FOLDERS_VARIABLE}"
             )
     return dict(sorted(found.items()))
 
@@ -121,7 +123,7 @@ def _existing(path: Path) -> Path:
         hint = f"did you mean {near}?" if near != path and near.is_file() else "give the path of a model's file, such as ./my_model.py"
         raise UnknownModelError(f"{path}: {'is a folder' if path.is_dir() else 'there is no such file'}; {hint}")
     if not re.fullmatch(_NAME, path.stem):
-        raise ContractError(f"{path}: no model can be called {path.stem!r}; rename the file to lower-case words joined by '_', as in my_model.py")
+        raise ContractError(f"{path}: no model can be called {path.stem!r}; expected lower-case words joined by '_', such as my_model.py")
     return path
 
 

@@ -42,3 +42,77 @@ def image_classifier(name: str, labels: tuple[str, ...], height: int, width: int
         tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.995, metric_drop=0.003),
         licence="Apache-2.0",
     )
+
+
+def tabular_classifier(
+    name: str, labels: tuple[str, ...], features: tuple[str, ...], unit: str = "", range: tuple[float, float] | None = None
+) -> Contract:
+    """Return the contract of a classifier of rows of numbers that servers run; change what differs with `dataclasses.replace`.
+
+    The graph takes the numbers as they were measured, so scaling lives in the model.
+
+    Args:
+        name: Model name, `dataset_architecture`.
+        labels: One per class, in the order of the logits.
+        features: What each number is, in their order.
+        unit: In which all of them are measured, for people.
+        range: The least and the largest number that makes sense; others are refused.
+
+    Raises:
+        ContractError: A name or the range cannot be used.
+    """
+    meaning = ", ".join(features) + (f", in {unit}" if unit else "")
+    numbers = Tensor("features", "float32", ("batch", len(features)), "NC", range, meaning)
+    logits = Tensor("logits", "float32", ("batch", len(labels)), "NC", None, "logarithm of the probability of each class")
+    return Contract(
+        schema=1,
+        name=name,
+        version="1.0.0",
+        task="tabular-classification",
+        graphs=(Graph("main", (numbers,), (logits,)),),
+        postprocess=(Step("softmax"), Step("top_k", k=min(3, len(labels)))),
+        labels=labels,
+        metric=Metric("accuracy", "higher", None),
+        targets=("server",),
+        recipes=(),
+        requires_runtimes=("onnxruntime",),
+        tolerance=Tolerance(onnx=1e-3, agreement=0.995, metric_drop=0.003),
+        licence="Apache-2.0",
+    )
+
+
+def text_classifier(name: str, labels: tuple[str, ...], length: int, vocabulary_size: int, unit: str = "words") -> Contract:
+    """Return the contract of a classifier of texts; change what differs with `dataclasses.replace`.
+
+    The graph takes the numbers of words, 0 where the text has ended, and gives logits. The vocabulary is an asset,
+    which the data set gives (`training.data.texts.numbered`).
+
+    Args:
+        name: Model name, `dataset_architecture`.
+        labels: One per class, in the order of the logits.
+        length: Words that the graph takes; longer texts are cut.
+        vocabulary_size: How many numbers there are: words, and two more for the end and for unknown words.
+        unit: `words`, or `characters` for scripts without spaces.
+
+    Raises:
+        ContractError: A size or a name cannot be used.
+    """
+    ids = Tensor("ids", "int32", ("batch", length), "NL", (0.0, vocabulary_size - 1.0), f"numbers of {unit}; 0 fills up")
+    logits = Tensor("logits", "float32", ("batch", len(labels)), "NC", None, "unnormalised score of each class")
+    return Contract(
+        schema=1,
+        name=name,
+        version="1.0.0",
+        task="text-classification",
+        graphs=(Graph("main", (ids,), (logits,)),),
+        preprocess=(Step("tokenize", length=length, unit=unit, vocabulary="vocabulary.txt"),),
+        postprocess=(Step("softmax"), Step("top_k", k=min(3, len(labels)))),
+        labels=labels,
+        assets={"vocabulary": "vocabulary.txt"},
+        metric=Metric("accuracy", "higher", None),
+        targets=("server", "device"),
+        recipes=("dynamic_wi8_afp32",),
+        requires_runtimes=("onnxruntime", "ai-edge-litert"),
+        tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.99, metric_drop=0.01),
+        licence="Apache-2.0",
+    )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edge.errors import BundleError, UsageError
 from edge.storage import sha256_file, verify
+from training.observers import Watching
 from training.progress import say
 from training.recipe import DataOptions, FitSettings
 from training.sources import training_fingerprint
 
 RECORD = "training.json"
-UNLISTED = frozenset({RECORD, "curves.png", "confusion.png", "reliability.png", "run.html"})
+UNLISTED = frozenset({RECORD, "curves.png", "confusion.png", "reliability.png", "values.png", "run.html"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class TrainOptions:
     learning_rate: float | None = None
     start: Path | None = None
     data_dir: Path | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    watching: Watching = field(default_factory=Watching)
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -67,6 +70,8 @@ class Outcome:
 def identify(name: str, path: Path, options: TrainOptions, data_sha256: str) -> str:
     """Return the fingerprint of a training: one hash over sources, settings, data and framework."""
     words = [f"{key}={getattr(options, key)}" for key in ("epochs", "seed", "limit", "learning_rate")]
+    if options.settings:
+        words.append(f"set={options.settings}")
     if options.start is not None:
         words.append(f"start={sha256_file(options.start)}")
     return training_fingerprint(path, name, data_sha256, *words)

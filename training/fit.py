@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from training.checkpoint import Checkpoints
 from training.course import Course, Epoch
 from training.frameworks import Framework
+from training.observers import Observer
 from training.progress import bar, say
+from training.ranks import current
 from training.recipe import FitSettings, Splits
 
 __all__ = ["Epoch", "Fitted", "fit"]
+_MOST_LINES = 30  # a line an epoch, or one for several where there are many
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,19 @@ class Fitted:
     device: str
 
 
-def fit(framework: Framework, model: Any, splits: Splits, settings: FitSettings, checkpoints: Checkpoints | None = None) -> Fitted:
+def fit(
+    framework: Framework,
+    model: Any,
+    splits: Splits,
+    settings: FitSettings,
+    checkpoints: Checkpoints | None = None,
+    observers: Sequence[Observer] = (),
+) -> Fitted:
     """Train a classifier; afterwards it holds the best weights, on the CPU, ready to answer.
 
     Best is the epoch with the highest validation accuracy; among equals, the one with the lowest validation loss.
     With checkpoints, training goes on from the newest; on a CPU it ends with the bits of one that was never interrupted.
+    Where several processes train one model, each calls this; rank 0 reads and writes the checkpoints.
 
     Args:
         framework: The library that the model is written in.
@@ -39,6 +53,7 @@ def fit(framework: Framework, model: Any, splits: Splits, settings: FitSettings,
         splits: The data.
         settings: How to train.
         checkpoints: Where the state is kept after each epoch; None keeps none.
+        observers: Who is told of each epoch.
 
     Raises:
         GateError: The loss is not finite; the message names epoch and step.
@@ -46,9 +61,11 @@ def fit(framework: Framework, model: Any, splits: Splits, settings: FitSettings,
         SetupError: A checkpoint cannot be written; those before it are untouched.
     """
     loop = framework.loop(model, splits, settings)
+    settings = loop.settings
     course = Course(loop, settings)
     kept = checkpoints if framework.RESUMES else None
-    if kept is not None and (state := kept.load()) is not None:
+    ranks = current()
+    if kept is not None and (state := ranks.first(kept.load)) is not None:
         course.restore(state, kept.newest)
     started, samples = time.perf_counter() - course.seconds, loop.samples
     with bar(settings.epochs * samples) as shown:
@@ -56,9 +73,13 @@ def fit(framework: Framework, model: Any, splits: Splits, settings: FitSettings,
         while len(course.history) < settings.epochs and not course.stalled():
             epoch = loop.run_epoch(len(course.history) + 1, shown)
             course.add(epoch, time.perf_counter() - started)
-            say(_line(epoch, settings.epochs, samples, course.seconds))
-            if kept is not None:
-                kept.save(epoch.number, course.state())
+            if epoch.number % math.ceil(settings.epochs / _MOST_LINES) == 0 or epoch.number == settings.epochs:
+                say(_line(epoch, settings.epochs, samples, course.seconds))
+            for observer in observers:
+                observer.epoch(epoch, loop.weights())
+            if kept is not None and ranks.first(kept.due):
+                state = course.state()  # of all ranks, so all take part in it
+                ranks.first(partial(kept.save, epoch.number, state))
     stopped = course.stalled() and len(course.history) < settings.epochs
     if stopped:
         say(f"stopped early: no better validation accuracy for {settings.patience} epochs; keeping epoch {course.best_epoch}")

@@ -1,6 +1,7 @@
 """The directory that training hands to export: the program, the contract, and samples that prove the rest of the road.
 
-program.pt2 (or model.keras, model.skops, xgboost.json)  contract.json  calibration.npz  eval.npz  golden.npz  assets/   listed in SHA256SUMS
+program.pt2 (or model.keras, model.skops, xgboost.json)  contract.json  calibration.npz  eval.npz  golden.npz  assets/…:
+listed in SHA256SUMS
 training.json  run.html  curves.png  and the task's pictures   for people and for skipping; not listed
 """
 
@@ -132,7 +133,7 @@ def _write_assets(folder: Path, recipe: Recipe, splits: Splits) -> list[str]:
     for name in names:
         if name not in splits.assets:
             raise ContractError(
-                f"{recipe.contract.name}: names the asset {name}, {splits.name} gives {', '.join(splits.assets) or 'none'}; expected the same"
+                f"{recipe.contract.name}: the contract names the asset {name}, {splits.name} gives {', '.join(splits.assets) or 'none'}"
             )
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(splits.assets[name])

@@ -43,7 +43,7 @@ def load(path: Path) -> ModuleType:
             raise SetupError(f"{Path(error.filename or path).name}, line {error.lineno or 1}: {error.msg}; correct the file") from None
         except ModuleNotFoundError as error:
             raise SetupError(
-                f"{_place(error, path)}: needs {error.name}, which is neither installed nor beside the file; install it or correct the import"
+                f"{_place(error, path)}: needs {error.name}, which is neither installed nor beside it; install it, or correct the import"
             ) from None
         except (Exception, SystemExit) as error:  # the border: this is not our code, and anything may be wrong with it
             said = str(error).partition("\n")[0]

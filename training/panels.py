@@ -52,6 +52,11 @@ def reliabilities(calibration: Calibration) -> dict[str, str]:
     }
 
 
+def values(targets: Array, outputs: Array) -> str:
+    """Draw values (N, …) that came against those that were right, as an `<svg>` element."""
+    return _svg("values", lambda figure: plots.draw_values(_axes(figure), targets, outputs), 4.2)
+
+
 def sample(row: Array) -> str | None:
     """Show one input that is a picture as a `data:` address; None where it is not.
 

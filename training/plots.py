@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,11 @@ from training.calibration import BINS, Calibration, Reliability
 from training.fit import Fitted
 from training.recipe import Array
 
+if TYPE_CHECKING:
+    from training.sweep import Sweep
+
 _TRAIN, _VALIDATION, _BEST, _INK, _STOP = "#8a94a6", "#0b6e99", "#d9730d", "#2f3437", "#c62828"
+_MOST_POINTS = 5000
 _FEW = 10  # samples in a bin; with fewer its share of right answers says little, so it is drawn pale
 _MAX_WRITTEN = 30  # classes; beyond that numbers in cells are no longer readable
 _plain = mpl.rc_context({"text.parse_math": False})  # a class may be called "$5–$10", which is no formula
@@ -89,6 +93,70 @@ def reliability(path: Path, title: str, calibration: Calibration, part: str = "t
     draw_reliability(grid[:, 0], "as trained", calibration.before[part])
     draw_reliability(grid[:, 1], f"divided by temperature {calibration.temperature:g}", calibration.after[part])
     figure.savefig(path, metadata={"Software": None})
+
+
+@_plain
+def values(path: Path, title: str, targets: Array, outputs: Array) -> None:
+    """Draw what came against what was right.
+
+    Args:
+        path: The PNG to write.
+        title: What was measured.
+        targets: (N, …) float32, what was right.
+        outputs: (N, …) float32, what came.
+    """
+    figure = Figure(figsize=(5.5, 5), dpi=120, layout="constrained")
+    figure.suptitle(title, fontsize=11, color=_INK)
+    draw_values(figure.subplots(), targets, outputs)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def draw_values(axes: Axes, targets: Array, outputs: Array) -> None:
+    """Draw values (N, …) that came against those that were right, 5,000 points at most, and the line of no error."""
+    right, came = targets.reshape(-1), outputs.reshape(-1)
+    rows = np.random.default_rng(0).permutation(len(right))[:_MOST_POINTS]
+    axes.plot(right[rows], came[rows], ".", color=_VALIDATION, alpha=0.35, markersize=4)
+    low, high = float(min(right.min(), came.min())), float(max(right.max(), came.max()))
+    axes.plot([low, high], [low, high], "--", color=_TRAIN, linewidth=1, label="no error")
+    axes.set_xlabel("right")
+    axes.set_ylabel("came")
+    axes.grid(color="#8884", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(loc="upper left", frameon=False, fontsize=9)
+
+
+@_plain
+def sweep(path: Path, walked: Sweep) -> None:
+    """Draw the metric of every trial of a sweep against each setting that varied, with the best marked.
+
+    Args:
+        path: The PNG to write.
+        walked: The sweep; its best trial is the first.
+    """
+    trials = [one for one in walked.trials if one.metric is not None]
+    names = list(walked.trials[0].settings)
+    figure = Figure(figsize=(1 + 4 * len(names), 3.8), dpi=120, layout="constrained")
+    figure.suptitle(f"{walked.name}: validation {walked.metric} of {len(trials)} trainings", fontsize=12, color=_INK)
+    for axes, name in zip(figure.subplots(1, len(names), sharey=True, squeeze=False)[0], names, strict=True):
+        written = [one.settings[name] for one in trials]
+        numbers = all(_is_number(text) for text in written)
+        places = [float(text) for text in written] if numbers else written
+        axes.plot(places, [one.metric for one in trials], "o", color=_VALIDATION, alpha=0.7)
+        axes.plot(places[:1], [one.metric for one in trials[:1]], "o", color=_BEST, markersize=11, fillstyle="none", markeredgewidth=2)
+        if numbers and min(map(float, written), default=0) > 0 and max(map(float, written)) >= 10 * min(map(float, written)):
+            axes.set_xscale("log")
+        axes.set_xlabel(name)
+        axes.grid(color="#8884", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def draw_curve(axes: Axes, name: str, fitted: Fitted, figure: str) -> None:

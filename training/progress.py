@@ -1,4 +1,7 @@
-"""What a person sees while waiting: bars on a terminal, plain lines without one, always on standard error."""
+"""What a person sees while waiting: bars on a terminal, plain lines without one, always on standard error.
+
+Of several processes that train together, only the first speaks.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from training.ranks import current
+
 
 class Bar:
     """A bar over a known number of samples or bytes; without a terminal it shows nothing, and `say` carries the news."""
 
     def __init__(self, total: int, unit: str = " samples") -> None:
         """Begin at zero of `total`, 0 where it is not known."""
-        self._bar = tqdm(total=total or None, unit=unit, unit_scale=True, file=sys.stderr, leave=False, disable=not sys.stderr.isatty())
+        silent = current().number > 0 or not sys.stderr.isatty()
+        self._bar = tqdm(total=total or None, unit=unit, unit_scale=True, file=sys.stderr, leave=False, disable=silent)
 
     def begin(self, title: str) -> None:
         """Name what is being done now, such as `epoch 2/6`."""
@@ -43,5 +49,7 @@ def bar(total: int, unit: str = " samples") -> Iterator[Bar]:
 
 def say(text: str) -> None:
     """Write one line to standard error, above a bar where there is one."""
+    if current().number > 0:
+        return
     tqdm.write(text, file=sys.stderr)
     sys.stderr.flush()

@@ -157,11 +157,14 @@ class FitSettings:
         _check_above_zero("learning_rate", self.learning_rate)
         if self.clip_norm is not None:
             _check_above_zero("clip_norm", self.clip_norm)
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+        for name in ("mixed_precision", "channels_last", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {getattr(self, name)!r}, expected true or false")
+        if not (_finite(self.weight_decay) and self.weight_decay >= 0):
             raise UsageError(f"weight_decay is {self.weight_decay!r}, expected a finite number of 0 or more")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"schedule is {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
-        if not 0 <= self.warmup < 1:
+        if not (_finite(self.warmup) and 0 <= self.warmup < 1):
             raise UsageError(f"warmup is {self.warmup!r}, expected a share of the steps from 0 to below 1")
         if self.warmup and self.schedule == "one_cycle":
             raise UsageError(f"warmup is {self.warmup!r} with the schedule one_cycle, which rises by itself; expected constant or cosine")
@@ -256,8 +259,12 @@ def check_array(array: Array, tensor: Tensor, where: str) -> None:
         raise ContractError(f"{where} is {array.dtype} {array.shape}, expected {tensor.dtype} ({', '.join(map(str, tensor.shape))})")
 
 
+def _finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _check_above_zero(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
+    if not (_finite(value) and value > 0):
         raise UsageError(f"{name} is {value!r}, expected a finite number above 0")
 
 

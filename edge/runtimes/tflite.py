@@ -38,7 +38,7 @@ class TfliteRuntime:
     def __init__(self, name: str, version: str, interpreter: Any, file: str, graph: Graph, variant: Variant) -> None:
         """Find the contract's tensors in the file by their physical names and check their dtypes and shapes."""
         self.name, self.version = name, version
-        self._interpreter, self._lock = interpreter, threading.Lock()
+        self._interpreter, self._lock, self._file = interpreter, threading.Lock(), file
         self._inputs = _bind(interpreter.get_input_details(), graph.inputs, variant.io.inputs, file)
         self._outputs = _bind(interpreter.get_output_details(), graph.outputs, variant.io.outputs, file)
 
@@ -50,10 +50,20 @@ class TfliteRuntime:
             for i in range(count):
                 for name, (index, physical, _) in self._inputs.items():
                     self._interpreter.set_tensor(index, _stored(inputs[name][i : i + 1], physical))
-                self._interpreter.invoke()
+                self._invoke()
                 for name, (index, physical, dtype) in self._outputs.items():
                     rows[name].append(_real(self._interpreter.get_tensor(index), physical, dtype))
         return {name: np.concatenate(parts) for name, parts in rows.items()}
+
+    def _invoke(self) -> None:
+        """Run one sample; some operators find out only now that they cannot."""
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise GateError(
+                f"{self._file}: {self.name} {self.version} cannot run it ({reason}); use another variant or a newer runtime"
+            ) from None
 
 
 Bound = dict[str, "tuple[int, Physical, str]"]

@@ -15,7 +15,7 @@ from typing import Any, Optional
 
 from edge.contract import Contract, Step
 from edge.errors import ContractError
-from edge.steps import image, scores
+from edge.steps import image, scores, text
 from edge.steps.context import Context
 
 StepFunction = Callable[..., Any]
@@ -29,6 +29,7 @@ def _nothing_to_check() -> str:
 PREPROCESS: Table = {
     "decode_image": (image.decode_image, image.check_decode_image),
     "resize": (image.resize, image.check_resize),
+    "tokenize": (text.tokenize, text.check_tokenize),
 }
 POSTPROCESS: Table = {
     "softmax": (scores.softmax, _nothing_to_check),

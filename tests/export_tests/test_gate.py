@@ -10,7 +10,7 @@ from edge.contract import Budget, Contract, Graph, Metric, Tensor, Tolerance
 from edge.errors import BudgetError, ContractError, GateError
 from edge.variants import Io, Physical
 from export.candidate import Candidate, Plan, Trial, plans
-from export.gate import judge, round_up, size_check, verdict
+from export.gate import checks, judge, round_up, size_check, verdict
 
 PROMISE = Contract(
     schema=contract.SCHEMA,
@@ -81,6 +81,38 @@ def test_a_quantized_file_may_drift_and_replays_within_its_own_tolerance(file):
     assert variant.min_runtime == {"ai-edge-litert": "2.3", "tflite-runtime": "2.14"}
 
 
+@pytest.mark.parametrize(
+    ("samples", "drop", "said"),
+    [
+        (1000, (0.0, 0.0, 0.0), False),
+        (200, (0.0, 0.0, 0.0), True),
+        (1000, (0.0, -0.011, 0.011), True),
+        (1000, (0.5, 0.48, 0.52), False),
+    ],
+    ids=["enough samples", "no sample changed, but there are few", "the interval is wider than the bound", "far beyond the bound"],
+)
+def test_a_loss_that_the_test_split_cannot_show_is_called_so_and_still_decides_by_its_value(file, samples, drop, said):
+    trial = replace(GOOD, drop=drop, scores=np.zeros((samples, 3)))
+    (loss,) = [check for check in checks(PROMISE, onnx(file), trial) if check.name == "loss of accuracy"]
+    assert (f"not decidable on {samples} samples" in loss.measured) == said
+    assert loss.passed == (drop[0] <= 0.01)
+
+
+def test_a_quantized_file_whose_answers_are_not_finite_is_refused_for_that(file):
+    with pytest.raises(GateError, match="answers is not finite"):
+        judge(PROMISE, int8(file, replace(LITERT, difference={"y": float("inf")}), LEGACY))
+
+
+def test_what_a_runtime_said_when_it_refused_a_file_is_in_the_message(file):
+    refused = replace(int8(file, LITERT), refused={"tflite-runtime": "tflite-runtime 2.14.0 cannot load it (DIV)"})
+    with pytest.raises(GateError, match=r"not released: tflite-runtime 2.14.0 cannot load it \(DIV\)"):
+        judge(PROMISE, refused)
+    relaxed = replace(PROMISE, requires_runtimes=())
+    assert judge(relaxed, refused).passed == ("ai-edge-litert",)
+    with pytest.raises(GateError, match=r"it passed on no runtime; tflite-runtime 2.14.0 cannot load it"):
+        judge(relaxed, replace(refused, trials=()))
+
+
 def test_a_required_runtime_that_did_not_run_the_file_refuses_it(file):
     with pytest.raises(GateError, match="tflite-runtime did not run it"):
         judge(PROMISE, int8(file, LITERT))
@@ -122,6 +154,8 @@ def test_plans_follow_targets_and_recipes():
     files = [plan.file for plan in plans(PROMISE)]
     assert files == ["model.onnx", "model.static_wi8_ai8.tflite", "model.fp32.tflite"]
     assert [plan.file for plan in plans(replace(PROMISE, targets=("server",)))] == ["model.onnx"]
-    assert [plan.file for plan in plans(replace(PROMISE, recipes="auto"))] == files
+    auto = [plan.recipe for plan in plans(replace(PROMISE, recipes="auto"))]
+    assert auto[:2] == ["fp32", "static_wi8_ai8"], "the server's float file, then integers before all others"
+    assert auto[-1] == "fp32"
     with pytest.raises(ContractError, match="recipes names 'int3'"):
         plans(replace(PROMISE, recipes=("int3",)))

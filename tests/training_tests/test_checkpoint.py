@@ -18,7 +18,7 @@ from edge.errors import InputError, SetupError
 from training import checkpoint
 from training.checkpoint import Checkpoints, read
 from training.frameworks import pytorch
-from training.frameworks.pytorch_loop import generators, set_generators
+from training.frameworks.generators import generators, set_generators
 
 
 @pytest.fixture(autouse=True)

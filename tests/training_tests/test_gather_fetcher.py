@@ -1,6 +1,6 @@
 """The polite fetcher against a site on this machine: pauses, patience, limits, robots.txt, redirects."""
 
-import time
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -70,8 +70,8 @@ def test_trouble_is_tried_again(site: Site, fetcher: Callable[..., Fetcher], tro
 
 
 def test_silence_and_dripping_are_tried_again(site: Site, fetcher: Callable[..., Fetcher]) -> None:
-    site.troubles, site.slow_s = ["slow", "drip"], 0.4
-    assert b"reviews" in fetcher(timeout_s=0.2, request_s=0.3).get(f"{site.url}/reviews").content
+    site.troubles, site.slow_s = ["slow", "drip"], 1.0
+    assert b"reviews" in fetcher(timeout_s=0.6, request_s=1.0).get(f"{site.url}/reviews").content
     assert len(site.paths()) == 3
 
 
@@ -79,13 +79,13 @@ def test_waits_double(site: Site, fetcher: Callable[..., Fetcher]) -> None:
     site.troubles = ["500"] * 3
     fetcher(backoff_s=0.05, jitter=0).get(f"{site.url}/reviews")
     times = [one.at for one in site.asked[1:]]
-    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waits = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert all(wait >= least for wait, least in zip(waits, (0.05, 0.1, 0.2), strict=True))
 
 
 def test_patience_ends(site: Site, fetcher: Callable[..., Fetcher]) -> None:
     site.troubles = ["500"] * 9
-    with pytest.raises(UnavailableError, match=r"HTTP 500 .*3 times; run it again later, what has come is kept"):
+    with pytest.raises(UnavailableError, match=r"HTTP 500 .*asked 3 times; run it again later, what has come is kept"):
         fetcher(retries=2).get(f"{site.url}/reviews")
     assert len(site.paths()) == 3
 
@@ -100,7 +100,7 @@ def test_a_no_is_not_tried_again(site: Site, fetcher: Callable[..., Fetcher], st
 
 
 def test_the_server_says_how_long_to_wait(site: Site, fetcher: Callable[..., Fetcher]) -> None:
-    site.least_pause_s, site.retry_after = 0.5, "1"
+    site.least_pause_s, site.retry_after = 0.9, "1"
     asking = fetcher()
     asking.get(f"{site.url}/reviews")  # 429, as robots.txt was asked just before
     first, second = (one.at for one in site.asked[1:])
@@ -157,9 +157,9 @@ def test_the_number_of_requests_is_limited(site: Site, fetcher: Callable[..., Fe
 
 
 def test_the_time_is_limited(site: Site, fetcher: Callable[..., Fetcher]) -> None:
-    asking = fetcher(max_seconds=0.05)
+    asking = fetcher(max_seconds=60)
     asking.get(f"{site.url}/reviews?page=1")
-    time.sleep(0.06)
+    asking._started -= 61
     with pytest.raises(LimitReachedError, match="--max-minutes"):
         asking.get(f"{site.url}/reviews?page=2")
 
@@ -189,10 +189,10 @@ def test_redirects_are_followed_on_the_same_host_only(site: Site, fetcher: Calla
         assert all("X-Key" not in one.headers for one in other.asked), "a header went to a host that it was not meant for"
 
 
-@pytest.mark.parametrize("place", ["file:///etc/hostname", "ftp://127.0.0.1/x", "javascript:1"])
+@pytest.mark.parametrize("place", ["file:///etc/hostname", "ftp://127.0.0.1/x", "javascript:1", "http://[", "http://a:b@x/"])
 def test_redirects_lead_to_no_other_scheme(site: Site, fetcher: Callable[..., Fetcher], place: str) -> None:
     site.answers["/out"] = (302, {"Location": place}, b"")
-    with pytest.raises(UsageError, match="http"):
+    with pytest.raises(RefusedError, match="redirects to what is no page"):
         fetcher().get(f"{site.url}/out")
 
 

@@ -266,6 +266,6 @@ def test_the_variant_trains_too(small: TrainOptions) -> None:
 
 
 def test_without_a_repository_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = importlib.import_module("training.train")
+    stage = importlib.import_module("training.job")
     monkeypatch.setattr(stage, "__file__", str(tmp_path / "train.py"))
     assert stage._commit() is None

@@ -19,6 +19,7 @@ Predict: TypeAlias = Callable[[Mapping[str, Array]], Array]
 class Loop(Protocol):
     """A model while it learns: run epoch by epoch, and put away and taken up again between two of them."""
 
+    settings: FitSettings  # as far as the library and the machine can use them
     samples: int  # that one epoch learns from
     device: str  # for people
 
@@ -49,12 +50,14 @@ class Framework(Protocol):
     """One library; a module is enough.
 
     `PACKAGES` are the distributions whose versions decide the outcome,
-    `SUFFIX` ends a checkpoint's name, and `RESUMES` tells whether a training can be taken up between two epochs.
+    `SUFFIX` ends a checkpoint's name, `RESUMES` tells whether a training can be taken up between two epochs, and `PARALLEL`
+    whether several processes can share one.
     """
 
     PACKAGES: tuple[str, ...]
     SUFFIX: str
     RESUMES: bool
+    PARALLEL: bool
 
     def reproducible(self, seed: int) -> AbstractContextManager[None]:
         """Seed everything that is random, and hold the library to algorithms that give the same bits again on a CPU."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from training.frameworks import distributed
+from training.frameworks.generators import seed_generators
 from training.frameworks.pytorch_loop import PyTorchLoop, Runner, tensor
 from training.progress import say
 from training.recipe import FitSettings, Split, Splits
@@ -21,15 +21,14 @@ from training.recipe import FitSettings, Split, Splits
 PACKAGES = ("torch", "numpy")
 SUFFIX = "pt"
 RESUMES = True
+PARALLEL = True
 _CUDA_ONLY = ("mixed_precision", "channels_last", "compile")
 
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
     """Seed Python, numpy and torch; on a CPU, hold torch to algorithms that give the same bits again."""
-    random.seed(seed)
-    np.random.seed(seed)  # for modules that draw from numpy's global state
-    torch.manual_seed(seed)
+    seed_generators(seed)
     memory: Any = torch.utils.deterministic  # Any: the switch is a property of the module
     before, filled = torch.are_deterministic_algorithms_enabled(), memory.fill_uninitialized_memory
     torch.use_deterministic_algorithms(before or not torch.cuda.is_available())
@@ -42,8 +41,13 @@ def reproducible(seed: int) -> Iterator[None]:
 
 
 def loop(model: nn.Module, splits: Splits, settings: FitSettings) -> PyTorchLoop:
-    """Prepare a module to learn, on the GPU where there is one."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Prepare a module to learn, on the GPU where there is one.
+
+    Raises:
+        SetupError: There are GPUs, but fewer than processes on this machine.
+        UsageError: A batch has fewer samples than there are processes.
+    """
+    device = distributed.device()
     return PyTorchLoop(model.to(device), splits, _for_device(settings, device), device)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import random
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -17,9 +16,14 @@ from torch import Tensor, nn
 from edge.errors import GateError
 from training.course import Epoch
 from training.evaluate import cross_entropy, predict
-from training.progress import Bar
-from training.recipe import Array, FitSettings, Splits
+from training.frameworks import distributed
+from training.frameworks.generators import generators, seed_generators, set_generators
+from training.progress import Bar, say
+from training.ranks import current
+from training.recipe import Array, FitSettings, Split, Splits
 from training.schedules import schedule
+
+WINDOW = 16  # steps whose losses are read at once where reading one means waiting: for a GPU, or for other ranks
 
 
 def tensor(array: Array) -> Tensor:
@@ -43,25 +47,41 @@ class Runner:
 
 
 class PyTorchLoop:
-    """A module while it learns."""
+    """A module while it learns, alone or as one of several ranks that share every batch."""
 
     def __init__(self, module: nn.Module, splits: Splits, settings: FitSettings, device: torch.device) -> None:
-        """Put the training data into the device's memory, in its own dtype."""
-        self.module, self.settings, self._validation, self._device = module, settings, splits.validation, device
+        """Put the training data into the device's memory, in its own dtype.
+
+        Raises:
+            UsageError: A batch has fewer samples than there are ranks.
+        """
+        self.settings, self._validation, self._device = settings, splits.validation, device
         self._inputs = [tensor(array).to(device) for array in splits.train.inputs.values()]
         self._targets = tensor(splits.train.targets).to(device)
         self.batch = min(settings.batch_size, len(splits.train))
         self.steps = len(splits.train) // self.batch  # what is left over waits for another epoch's shuffle
         self.samples = self.steps * self.batch
+        self._ranks, self._part = current(), distributed.part(self.batch)
+        self._share = (self._part.stop - self._part.start) / self.batch  # of each batch, 1 where one process is alone
+        self._window = 1 if self._ranks.count == 1 and device.type == "cpu" else WINDOW
         self.device = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+        self._given, self.module = module, distributed.replica(module, device)
         if settings.channels_last:
-            _lay_out(module, torch.channels_last)
-        self._call = torch.compile(module) if settings.compile else module
+            _lay_out(self.module, torch.channels_last)
+        self._parallel = distributed.parallel(self.module)
+        self._call = torch.compile(self._parallel) if settings.compile else self._parallel
         self._precision = torch.autocast("cuda", torch.bfloat16) if settings.mixed_precision else nullcontext()
-        self._optimizer = torch.optim.AdamW(module.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        self._optimizer = torch.optim.AdamW(
+            [weight for weight in self.module.parameters() if weight.requires_grad],
+            settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,  # one kernel for all that a weight needs
+        )
         self._rate = schedule(settings, settings.epochs * math.ceil(self.steps / settings.accumulate))
         self._taken = 0  # steps of the optimiser
-        self._shuffle = torch.Generator().manual_seed(settings.seed)
+        self._shuffle = torch.Generator().manual_seed(settings.seed)  # the same on every rank
+        if self._ranks.number:
+            seed_generators(settings.seed, self._ranks.number)
 
     def weights(self) -> dict[str, Any]:
         """Return a copy of the module's parameters and buffers."""
@@ -72,25 +92,35 @@ class PyTorchLoop:
         self.module.load_state_dict(weights)
 
     def state(self) -> dict[str, Any]:
-        """Return what the next epoch depends on besides the module."""
+        """Return what the next epoch depends on besides the module; the generators are those of each rank."""
         return {
             "optimizer": self._optimizer.state_dict()["state"],
             "steps": self._taken,
             "shuffle": self._shuffle.get_state(),
-            "generators": generators(),
+            "ranks": self._ranks.count,
+            "generators": distributed.collect(generators()),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Take back what `state` gave; that of another number of ranks serves too, and this is said."""
         groups = self._optimizer.state_dict()["param_groups"]  # rates and decay are the settings', which may be new
         self._optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
         self._taken = int(state["steps"])
         self._shuffle.set_state(state["shuffle"])
-        set_generators(state["generators"])
+        drawn, ranks = state["generators"], int(state["ranks"])
+        if ranks != self._ranks.count:
+            say(
+                f"processes: {ranks} until now, {self._ranks.count} from here on; the order of the samples goes on, "
+                "but the weights will not be, to the last bit, those of a training that never changed"
+            )
+        if self._ranks.number < len(drawn):
+            set_generators(drawn[self._ranks.number])
 
     def finish(self) -> None:
-        """Leave the module on the CPU, in evaluation mode."""
-        _lay_out(self.module.to("cpu").eval(), torch.contiguous_format)
+        """Leave the module that was given on the CPU, in evaluation mode."""
+        if self._given is not self.module:
+            self._given.load_state_dict(self.module.state_dict())
+        _lay_out(self._given.to("cpu").eval(), torch.contiguous_format)
 
     def run_epoch(self, number: int, shown: Bar) -> Epoch:
         """Learn from every batch once, in a new order, and measure on the validation split.
@@ -100,47 +130,64 @@ class PyTorchLoop:
         """
         started = time.perf_counter()
         shown.begin(f"epoch {number}/{self.settings.epochs}")
-        self.module.train()
-        order = torch.randperm(len(self._targets), generator=self._shuffle).to(self._device)
-        loss_sum, right = 0.0, 0
-        for step in range(self.steps):
-            rows = order[step * self.batch : (step + 1) * self.batch]  # (B,)
-            loss, hits = self._step(step, rows)
-            if not math.isfinite(loss):
-                raise self._lost(f"the loss is {loss} in epoch {number}, step {step + 1} of {self.steps}")
-            loss_sum, right = loss_sum + loss, right + hits
-            shown.advance(len(rows), loss=loss_sum / (step + 1), accuracy=right / ((step + 1) * self.batch))
-        self.module.eval()
-        logits = predict(Runner(self.module, self._device), self._validation)  # (N, C)
-        targets = self._validation.targets
+        loss, right = self._learn(number, shown)
+        logits, targets = self._validate(), self._validation.targets  # (N, C), (N,)
         validation_loss = cross_entropy(logits, targets)
         if not math.isfinite(validation_loss):
             raise self._lost(f"the validation loss is {validation_loss} after epoch {number}, step {self.steps} of {self.steps}")
-        return Epoch(
-            number,
-            train_loss=loss_sum / self.steps,
-            train_metric=right / (self.steps * self.batch),
-            validation_loss=validation_loss,
-            validation_metric=float(np.mean(logits.argmax(axis=1) == targets)),
-            seconds=time.perf_counter() - started,
-        )
+        accuracy = float(np.mean(logits.argmax(axis=1) == targets))
+        figures = torch.tensor([loss / self.steps, right / self.samples, validation_loss, accuracy], dtype=torch.float64)
+        train_loss, train_metric, validation_loss, accuracy = distributed.as_first(figures).tolist()
+        return Epoch(number, train_loss, train_metric, validation_loss, accuracy, time.perf_counter() - started)
 
-    def _step(self, step: int, rows: Tensor) -> tuple[float, int]:
-        """Learn from the samples at `rows`, (B,); return the loss and how many were right."""
+    def _learn(self, number: int, shown: Bar) -> tuple[float, float]:
+        """Learn from every batch once; return the sum of the losses and how many samples were right."""
+        self.module.train()
+        order = torch.randperm(len(self._targets), generator=self._shuffle)[: self.samples].to(self._device)
+        batches = order.view(self.steps, self.batch)[:, self._part].unbind()  # (B of this rank,) each
+        loss_sum = right_sum = 0.0
+        unread: list[tuple[Any, Any]] = []  # losses and hits that only the device knows
+        for step, rows in enumerate(batches):
+            unread.append(self._step(step, rows))
+            if len(unread) < self._window and step + 1 < self.steps:
+                continue
+            for earlier, (loss, right) in enumerate(self._read(unread), step + 1 - len(unread)):
+                if not math.isfinite(loss):
+                    raise self._lost(f"the loss is {loss} in epoch {number}, step {earlier + 1} of {self.steps}")
+                loss_sum, right_sum = loss_sum + loss, right_sum + right
+            done = (step + 1) * self.batch
+            shown.advance(len(unread) * self.batch, loss=loss_sum / (step + 1), accuracy=right_sum / done)
+            unread.clear()
+        return loss_sum, right_sum
+
+    def _step(self, step: int, rows: Tensor) -> tuple[Any, Any]:
+        """Learn from the samples at `rows`, (B,); return the loss and how many were right, as numbers or where the device has them."""
         first = step - step % self.settings.accumulate  # of the batches that make one step of the optimiser
         batches = min(self.settings.accumulate, self.steps - first)
-        targets = self._targets[rows]  # (B,)
+        targets = self._targets.index_select(0, rows)  # (B,)
         if step == first:
             self._optimizer.zero_grad(set_to_none=True)
-        with self._precision:
-            logits = self._call(*(values[rows] for values in self._inputs))  # (B, C)
-            loss = nn.functional.cross_entropy(logits, targets)
-        value = loss.item()
-        if math.isfinite(value):
-            (loss if batches == 1 else loss / batches).backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
-            if step + 1 == first + batches:
-                self._update()
-        return value, int((logits.argmax(dim=1) == targets).count_nonzero().item())
+        last = step + 1 == first + batches
+        with nullcontext() if last else distributed.unsynchronised(self._parallel):
+            with self._precision:
+                logits = self._call(*(values.index_select(0, rows) for values in self._inputs))  # (B, C)
+                loss = nn.functional.cross_entropy(logits, targets)
+            right = (logits.detach().argmax(dim=1) == targets).count_nonzero()
+            if self._window == 1 and not math.isfinite(loss.item()):  # where it costs nothing to know, take no step on it
+                return loss.item(), 0
+            weight = self._share * self._ranks.count / batches  # of this rank's mean within the mean over ranks and batches
+            (loss if weight == 1 else loss * weight).backward()
+        if last:
+            self._update()
+        return loss.detach(), right
+
+    def _read(self, unread: list[tuple[Any, Any]]) -> list[tuple[float, float]]:
+        """Return the losses and hits of some steps as numbers, over all ranks."""
+        if self._window == 1:
+            return [(float(loss), float(right)) for loss, right in unread]
+        losses, hits = (torch.stack(column).double() for column in zip(*unread, strict=True))
+        pairs: list[tuple[float, float]] = distributed.total(torch.stack([losses * self._share, hits], dim=1)).tolist()
+        return pairs
 
     def _update(self) -> None:
         """Take one step of the optimiser."""
@@ -152,32 +199,26 @@ class PyTorchLoop:
         self._optimizer.step()
         self._taken += 1
 
+    def _validate(self) -> Array:
+        """Answer the validation split, (N, C); of several ranks, each answers a part."""
+        for buffer in self.module.buffers():  # such as batch normalisation's averages, which differ from rank to rank
+            distributed.as_first(buffer)
+        self.module.eval()
+        whole, run, count = self._validation, Runner(self.module, self._device), self._ranks.count
+        if count == 1 or len(whole) < count:
+            return predict(run, whole)
+        own = slice(self._ranks.number, None, count)
+        answers = predict(run, Split({name: array[own] for name, array in whole.inputs.items()}, whole.targets[own]))
+        logits = torch.zeros(len(whole), *answers.shape[1:])
+        logits[own] = tensor(answers)
+        result: Array = distributed.total(logits).numpy()
+        return result
+
     def _lost(self, what: str) -> GateError:
         rate = self.settings.learning_rate
         return GateError(
             f"{what}, expected a finite number; lower the learning rate (it is {rate}) or check the data for values that are not finite"
         )
-
-
-def generators() -> dict[str, Any]:
-    """Return the state of the random number generators of torch, numpy and Python, as tensors and plain containers."""
-    name, keys, *rest = np.random.get_state(legacy=True)
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [name, np.asarray(keys).tolist(), *rest],
-        "python": random.getstate(),
-    }
-
-
-def set_generators(states: Mapping[str, Any]) -> None:
-    """Put the generators where `generators` found them."""
-    torch.set_rng_state(states["torch"])
-    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
-    name, keys, *rest = states["numpy"]
-    np.random.set_state((name, np.array(keys, np.uint32), *rest))
-    random.setstate(states["python"])
 
 
 def _lay_out(module: nn.Module, form: torch.memory_format) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from edge.errors import UsageError
 
@@ -48,6 +48,7 @@ def checked(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         port, host = parts.port, (parts.hostname or "").encode("idna").decode()
+        path, query = quote(parts.path or "/", safe=_SAFE), quote(parts.query, safe=_SAFE + "?")
     except ValueError as error:
         raise UsageError(f"URL {url[:200]!r}: is no address ({error}); expected http://… or https://…") from None
     if parts.scheme not in ("http", "https") or not host:
@@ -56,7 +57,19 @@ def checked(url: str) -> str:
         raise UsageError(f"URL with {host}: holds a user name or password; leave it out and give a --header instead")
     place = f"[{host}]" if ":" in host else host
     place += "" if port is None else f":{port}"
-    return urlunsplit((parts.scheme, place, quote(parts.path or "/", safe=_SAFE), quote(parts.query, safe=_SAFE + "?"), ""))
+    return urlunsplit((parts.scheme, place, path, query, ""))
+
+
+def joined(base: str, link: str) -> str:
+    """Return the address that a link on a page leads to, ready to be asked for.
+
+    Raises:
+        UsageError: It leads to no address.
+    """
+    try:
+        return checked(urljoin(base, link.strip()))
+    except ValueError as error:
+        raise UsageError(f"{base}: the link {link[:200]!r} is no address ({error})") from None
 
 
 def host_of(url: str) -> str:

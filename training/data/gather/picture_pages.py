@@ -10,12 +10,11 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urljoin
 
 from edge.errors import InputError, TooLargeError, UsageError
 from edge.storage import write_atomic
 from training.data.gather import json_pages, picture_check
-from training.data.gather.addresses import checked, fill
+from training.data.gather.addresses import fill, joined
 from training.data.gather.encoded import pick
 from training.data.gather.json_pages import Item, ItemsPage, Paging
 from training.data.gather.manners import Manners, NotAllowedError, RefusedError, UnavailableError
@@ -153,7 +152,7 @@ class _Pictures:
         address = pick(item, self._fields.url)
         try:
             label = folder_name(self._fields.label or str(pick(item, self._fields.label_field)))
-            url = checked(urljoin(page_url, address)) if isinstance(address, str) and address.strip() else ""
+            url = joined(page_url, address) if isinstance(address, str) and address.strip() else ""
         except UsageError as error:
             self._leave_out(error, "without a usable address or label")
             return

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 
 _BREAKS = frozenset({"br", "p", "div", "li", "tr", "td", "h1", "h2", "h3", "blockquote", "hr", "ul", "ol"})
 _SILENT = frozenset({"script", "style", "template", "noscript"})
-_INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08\x0e-\x1f\x7f]")
+_INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+_MARKED = re.compile(r"<!\[[^>]*>?")  # `<![if …]>` and the like, over which html.parser stumbles
 
 
 class _Text(HTMLParser):
@@ -44,7 +45,7 @@ def from_html(text: str) -> str:
     Plain text stays as it is: `a < b` and `5 <3` are no tags.
     """
     parser = _Text()
-    parser.feed(text)
+    parser.feed(_MARKED.sub(" ", text))
     parser.close()
     shown = _INVISIBLE.sub("", unicodedata.normalize("NFC", "".join(parser.pieces)))
     return " ".join(shown.split())

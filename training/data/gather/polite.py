@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.error import URLError
-from urllib.parse import urljoin
 
 from edge.errors import TooLargeError, UsageError
-from training.data.gather.addresses import checked, host_of
+from training.data.gather.addresses import checked, host_of, joined
 from training.data.gather.manners import LimitReachedError, Manners, NotAllowedError, RefusedError, UnavailableError
 from training.data.gather.robots import Robots
 from training.data.gather.waiting import Pace, retry_after
@@ -90,7 +89,10 @@ class Fetcher:
             page, location = self._patiently(url)
             if location is None:
                 return page
-            target = checked(urljoin(url, location))
+            try:
+                target = joined(url, location)
+            except UsageError as error:
+                raise RefusedError(f"{asked}: redirects to what is no page ({error}); give the URL of the page itself", 302) from None
             if url.startswith("https:") and target.startswith("http:"):
                 raise RefusedError(f"{asked}: redirects from https to http ({target}), which anyone could read; give the right URL", 302)
             url = target
@@ -121,7 +123,9 @@ class Fetcher:
                         "(--longest-wait); run it again then, what has come is kept"
                     ) from None
                 if attempt > manners.retries:
-                    raise UnavailableError(f"{url}: {error}, {attempt} times; run it again later, what has come is kept") from None
+                    raise UnavailableError(
+                        f"{url}: {error}, asked {attempt} time{'s' if attempt > 1 else ''}; run it again later, what has come is kept"
+                    ) from None
                 wait = min(max(self._pace.back_off(manners.backoff_s, attempt), asked_s), manners.longest_wait_s)
                 if wait >= _TOLD_FROM_S:
                     say(f"{url}: {error}; asking again in {wait:.0f} s")

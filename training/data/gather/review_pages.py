@@ -24,6 +24,7 @@ from training.data.gather.store import open_gathering
 
 TABLE = "reviews.csv"
 MAX_FILE_BYTES = 1 << 30
+MAX_CHARACTERS = 20_000  # longer is no review; and the time to read broken HTML grows with the square of its length
 
 
 class Review(NamedTuple):
@@ -161,6 +162,8 @@ def _review(item: Item, fields: ReviewFields, url: str) -> tuple[Review | None, 
     text, stars = pick(item, fields.text), pick(item, fields.stars)
     if text is not None and not isinstance(text, str):
         raise InputError(f"{url}: {fields.text!r} is {type(text).__name__}, expected text; name another --text-field")
+    if len(text or "") > MAX_CHARACTERS:
+        return None, "too long"
     cleaned = plain_text.from_html(text or "")
     if not cleaned:
         return None, "empty"
@@ -180,4 +183,4 @@ def _table(reviews: list[Review]) -> bytes:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(Review._fields)
     table.writerows((one.text, f"{one.stars:g}", one.id) for one in reviews)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="replace")

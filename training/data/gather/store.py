@@ -31,8 +31,8 @@ class Gathering:
         """Read what is there, and hold it against the plan."""
         self.folder = folder
         self._index = folder / STATE / "index.jsonl"
-        self._check_plan(folder / STATE / "plan.json", plan)
         self._records = self._read_index()
+        self._check_plan(folder / STATE / "plan.json", plan)
         for path in [*folder.glob(".*.partial"), *folder.glob("*/.*.partial"), *folder.glob(f"{STATE}/*/.*.partial")]:
             path.unlink(missing_ok=True)  # what a killed process was writing
 
@@ -98,7 +98,7 @@ class Gathering:
             before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
         except (OSError, ValueError, RecursionError):
             raise InputError(f"{path}: cannot be read; remove the folder {path.parent} to begin anew, or choose another --into") from None
-        if before is None:
+        if before is None or not self._records:  # nothing came under another plan, such as a misspelt URL
             write_atomic(path, (json.dumps(dict(plan), ensure_ascii=False, indent=2) + "\n").encode())
         elif before != dict(plan):
             raise UsageError(

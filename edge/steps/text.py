@@ -1,0 +1,124 @@
+"""Texts: from a string to the numbers of its words or characters, by a vocabulary that travels with the model.
+
+The vocabulary is an asset: UTF-8, one entry a line. Number 0 fills up, 1 stands for what the vocabulary does not know,
+and the entry in line n (counted from 0) has the number n + 2.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.errors import BundleError, ContractError, InputError, TooLargeError
+from edge.steps.context import Context
+from edge.storage import safe_relative
+
+PADDING, UNKNOWN, RESERVED = 0, 1, 2
+UNITS = ("words", "characters")
+MAX_CHARACTERS = 1_000_000
+MAX_LENGTH = 8192
+MAX_VOCABULARY_BYTES = 64 << 20
+_WORD = re.compile(r"\w+|[^\w\s]")
+_CHARACTER = re.compile(r"\S")
+Ids = np.ndarray[Any, np.dtype[np.int32]]
+
+
+def tokenize(value: Any, context: Context, *, length: int, unit: str = "words", vocabulary: str = "vocabulary.txt") -> Ids:
+    """Turn a text into the numbers of its words or characters.
+
+    Args:
+        value: The text; or the path of a UTF-8 file that holds it. A string is always the text itself.
+        context: Gives the folder of assets.
+        length: How many numbers come out: longer texts are cut, shorter ones filled up with 0.
+        unit: `words`, runs of letters and digits, other signs one by one; or `characters`, for scripts without spaces.
+        vocabulary: The asset's path.
+
+    Returns:
+        (length,) int32.
+
+    Raises:
+        InputError: The value is no text, or there is no word in it.
+        TooLargeError: The text is longer than a million characters.
+        BundleError: The vocabulary is missing or damaged.
+    """
+    found = tokens(_text(value), unit)
+    if not found:
+        raise InputError("the text is empty, expected one word or more")
+    numbers = _numbers(context, vocabulary)
+    ids = np.full(length, PADDING, dtype=np.int32)
+    known = [numbers.get(token, UNKNOWN) for token in found[:length]]
+    ids[: len(known)] = known
+    return ids
+
+
+def tokens(text: str, unit: str = "words") -> list[str]:
+    """Take a text apart: composed (NFC), in small letters, as `words` or `characters`; spaces never count."""
+    plain = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    return (_WORD if unit == "words" else _CHARACTER).findall(plain)
+
+
+def check_tokenize(length: Any, unit: Any = "words", vocabulary: Any = "vocabulary.txt") -> str:
+    """Say what is wrong with the parameters of `tokenize`; empty where nothing is."""
+    if type(length) is not int or not 1 <= length <= MAX_LENGTH:
+        return f"has length={length!r}, expected a whole number from 1 to {MAX_LENGTH}"
+    if unit not in UNITS:
+        return f"has unit={unit!r}, expected one of {', '.join(UNITS)}"
+    if not isinstance(vocabulary, str) or not safe_relative(vocabulary):
+        return f"has vocabulary={vocabulary!r}, expected the path of an asset"
+    return ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind == "U":  # as golden files hold it
+        value = str(value)
+    elif isinstance(value, os.PathLike):
+        value = _content(Path(value))
+    if not isinstance(value, str):
+        raise InputError(f"a text is {type(value).__name__}, expected a string, or the path of a UTF-8 file")
+    if len(value) > MAX_CHARACTERS:
+        raise TooLargeError(f"the text has {len(value)} characters, expected at most {MAX_CHARACTERS}")
+    return value
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(4 * MAX_CHARACTERS + 1)
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a text file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}, expected a text file") from None
+
+
+def _numbers(context: Context, vocabulary: str) -> dict[str, int]:
+    if context.assets is None:
+        raise ContractError(f"tokenize needs the asset {vocabulary}, but no folder of assets is known here")
+    path = context.assets / vocabulary
+    try:
+        facts = path.stat()
+        return _read(str(path), facts.st_mtime_ns, facts.st_size)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); the vocabulary belongs to the bundle, copy it again") from None
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, _changed: int, size: int) -> dict[str, int]:
+    """Read a vocabulary once; a file that was changed since is read again."""
+    if size > MAX_VOCABULARY_BYTES:
+        raise BundleError(f"{path}: {size} bytes, expected at most {MAX_VOCABULARY_BYTES}")
+    try:
+        entries = Path(path).read_bytes().decode("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path}: not UTF-8 at byte {error.start}; copy the bundle again") from None
+    if entries and not entries[-1]:
+        entries.pop()
+    if len(set(entries)) != len(entries) or "" in entries:
+        raise BundleError(f"{path}: has empty lines or an entry twice, expected one entry a line; release the model again")
+    return {entry: number for number, entry in enumerate(entries, RESERVED)}

@@ -1,0 +1,85 @@
+"""Species of irises from four lengths, by scikit-learn and XGBoost.
+
+Run:      tandem train iris                  (then: tandem export iris)
+Expected: test accuracy TODO
+Time:     under a second to fit
+Size:     nodes
+Source:   random forest: Breiman (2001)
+
+Variants: `iris_svm`, a support vector machine with a radial kernel and Platt's probabilities; `iris_knn`, the five nearest
+neighbours; `iris_xgboost`, gradient-boosted trees, 40 rounds at most.
+
+The graph takes the lengths in centimetres, float32, and gives the logarithm of each species' probability.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from edge.contract import Metric
+from training.data import iris
+from training.families import tabular_classifier
+from training.recipe import FitSettings, Recipe
+
+
+def forest(trees: int = 50) -> Any:
+    """Make a random forest."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(n_estimators=trees, min_samples_leaf=2)
+
+
+def support_vectors(penalty: float = 2.0) -> Any:
+    """Make a support vector machine over scaled lengths, whose distances become probabilities."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    return make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(C=penalty), ensemble=False))
+
+
+def neighbours(count: int = 5) -> Any:
+    """Make a vote of the nearest neighbours among scaled lengths."""
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), KNeighborsClassifier(count))
+
+
+def boosted_trees(rate: float = 0.3, depth: int = 3) -> Any:
+    """Make gradient-boosted trees; the recipe's epochs are its rounds."""
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(learning_rate=rate, max_depth=depth)
+
+
+_CONTRACT = replace(
+    tabular_classifier("iris", iris.CLASSES, iris.FEATURES, unit="cm", range=(0.0, 30.0)),
+    description="Which species of iris a flower is, from the lengths and widths of its sepals and petals.",
+    metric=Metric("accuracy", "higher", floor=0.85),
+    source="Fisher's irises (1936)",
+)
+
+RECIPE = Recipe(contract=_CONTRACT, load_data=iris.load, build=forest, fit=FitSettings(epochs=1), framework="estimators")
+
+VARIANTS = (
+    replace(
+        RECIPE,
+        contract=replace(_CONTRACT, name="iris_svm", description="Which species of iris a flower is, by a support vector machine."),
+        build=support_vectors,
+    ),
+    replace(
+        RECIPE,
+        contract=replace(_CONTRACT, name="iris_knn", description="Which species of iris a flower is, by its nearest neighbours."),
+        build=neighbours,
+    ),
+    replace(
+        RECIPE,
+        contract=replace(_CONTRACT, name="iris_xgboost", description="Which species of iris a flower is, by gradient-boosted trees."),
+        build=boosted_trees,
+        fit=FitSettings(epochs=40, patience=10),
+    ),
+)
