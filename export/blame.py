@@ -61,7 +61,7 @@ class Suspect:
             "module": self.module,
             "operator": self.operator,
             "held_as": self.dtype,
-            "added_snr_db": round(self.added_db, 2),
+            "added_snr_db": None if self.infinite else round(self.added_db, 2),
             "infinities_lost": self.infinite,
             "snr_db": round(self.snr_db, 2),
             "cosine": round(self.cosine, 6),
@@ -120,7 +120,9 @@ class Repair:
             f"{suspect.module} ({suspect.operator}) in {treatment}" for r in self.rounds for suspect, treatment in r.treated
         )
         last = self.rounds[-1]
-        times = ", ".join(f"{ms:.3g} → {last.latency_ms[name]:.3g} ms on {name}" for name, ms in self.latency_ms.items())
+        times = ", ".join(
+            f"{ms:.3g} → {last.latency_ms[name]:.3g} ms on {name}" for name, ms in self.latency_ms.items() if name in last.latency_ms
+        )
         sizes = f"{self.size_bytes} → {last.size_bytes} bytes"
         count = f"{len(self.rounds)} round{'s' if len(self.rounds) > 1 else ''}"
         return f"mended in {count}: {treated}; it cost {sizes}{', ' + times if times else ''}"

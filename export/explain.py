@@ -16,6 +16,17 @@ from export.handover import Handover
 from export.parity import LEGACY
 from export.provenance import versions
 
+# What is only told of an export: these modules change reports and no released file. A new module counts until it is named here.
+PAGES = frozenset(
+    ("card", "commands", "explain", "index", "junit", "markdown", "pictures", "publish", "report", "report_rows", "report_samples", "sbom")
+)
+
+GRADES = (
+    "kept, used again where its samples and its source file are the same",
+    "kept, but made from another program",
+    "kept, but made by other code or packages",
+)
+
 Parts = Mapping[str, Mapping[str, str]]
 
 
@@ -32,8 +43,9 @@ class Key:
 
     @property
     def environment(self) -> str:
-        """One SHA-256 over what conversions depend on beside their files: code and packages."""
-        return hashlib.sha256(json.dumps([self.parts["code"], self.parts["packages"]], sort_keys=True).encode()).hexdigest()
+        """One SHA-256 over what conversions depend on beside their files: the code without the reports', and the packages."""
+        code = {name: digest for name, digest in self.parts["code"].items() if name != "export"}
+        return hashlib.sha256(json.dumps([code, self.parts["packages"]], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,7 @@ def key(handover: Handover, at_hand: Mapping[str, str], options: Mapping[str, st
     return Key(
         {
             "hand-over": {**read_sums(handover.folder), SUMS: sha256_file(handover.folder / SUMS)},
-            "code": {"edge": fingerprint([Path(edge.__file__).parent]), "export": fingerprint([Path(__file__).parent])},
+            "code": _code(),
             "packages": versions(),
             "runtimes": {name: _runtime_version(name, python) for name, python in sorted(at_hand.items())},
             "options": dict(options or {}),
@@ -104,10 +116,15 @@ def explain(handover: Handover, target: Path, now: Key, whole: bool, cache: Cach
     else:
         reasons = changes(before, now) + ([] if whole else [f"{target}: damaged, or not as this version of Tandem reads it"])
     program = sha256_file(handover.program) if handover.program.is_file() else ""
-    kept = [f"{_title(entry)}: {_usable(entry, cache.environment, program)}" for entry in cache.entries()]
-    return Explanation(
-        handover.contract.name, handover.contract.version, bool(reasons), tuple(reasons or ["nothing changed"]), tuple(sorted(set(kept)))
-    )
+    kept = _kept(cache, program)
+    return Explanation(handover.contract.name, handover.contract.version, bool(reasons), tuple(reasons or ["nothing changed"]), tuple(kept))
+
+
+def _code() -> dict[str, str]:
+    """Hash the code: what runs everywhere, all of the export, and the part of it on which converted files depend."""
+    folder = Path(__file__).parent
+    converting = sorted(path for path in folder.glob("*.*") if path.is_file() and path.stem not in PAGES)
+    return {"edge": fingerprint([Path(edge.__file__).parent]), "export": fingerprint([folder]), "conversions": fingerprint(converting)}
 
 
 def _change(old: str | None, new: str | None) -> str:
@@ -118,17 +135,18 @@ def _change(old: str | None, new: str | None) -> str:
     return "changed" if len(old) == 64 else f"{old} → {new}"
 
 
+def _kept(cache: Cache, program: str) -> list[str]:
+    """Tell for each kind of conversion how good the best one is that was kept."""
+    best: dict[str, int] = {}
+    for entry in cache.entries():
+        grade = 2 if entry.environment != cache.environment else int(entry.sources.get("program", program) != program)
+        best[_title(entry)] = min(grade, best.get(_title(entry), grade))
+    return [f"{title}: {GRADES[grade]}" for title, grade in sorted(best.items())]
+
+
 def _title(entry: Kept) -> str:
     recipe: Any = entry.words.get("recipe")
     return f"{entry.step} {recipe}" if recipe else entry.step
-
-
-def _usable(entry: Kept, environment: str, program: str) -> str:
-    if entry.environment != environment:
-        return "kept, but made by other code or packages"
-    if entry.sources.get("program", program) != program:
-        return "kept, but made from another program"
-    return "kept, used again where its samples and its source file are the same"
 
 
 def _runtime_version(name: str, python: str) -> str:

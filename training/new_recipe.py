@@ -72,9 +72,9 @@ def _image_folder(asked: Asked) -> Draft:
     said += [f"  {label}: {count:,}" for label, count in found.counts.items()]
     said.append("  parted into train, validation and test by their folders" if found.listing.parted else "  to be parted by their content")
     if found.listing.others:
-        said.append(f"  {found.listing.others} other files ignored")
+        said.append(f"  other files, ignored: {found.listing.others}")
     if found.skipped:
-        said.append(f"  {len(found.skipped)} pictures cannot be used and will be skipped:")
+        said.append(f"  pictures that cannot be used and will be skipped: {len(found.skipped)}")
         said += [f"    {line}" for line in found.skipped[:LISTED]]
     text = _render(
         "image_folder",
@@ -190,9 +190,9 @@ def _refuse(asked: Asked, *options: str) -> None:
 
 
 def _pace(count: int) -> dict[str, int]:
-    """Return epochs, batch and patience for a number of samples: some thousand steps, however few there are."""
+    """Return epochs, batch and patience for a number of samples: about two thousand steps, within bounds."""
     batch = 32 if count < 4_000 else 64 if count < 40_000 else 128
-    epochs = int(np.clip(3_000 * batch / count, 8, 60))
+    epochs = int(np.clip(2_000 * batch / count, 8, 40))
     return {"epochs": epochs, "batch": batch, "patience": max(4, epochs // 4)}
 
 

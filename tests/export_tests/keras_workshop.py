@@ -28,7 +28,10 @@ def train(folder):
     erf = keras.Input((4,), name="features")
     models = {
         "mlp": (features, [layers.Normalization(mean=[0.5] * 4, variance=[2.0] * 4), layers.Dense(16, activation="relu")]),
-        "cnn": (images, [layers.Rescaling(1 / 255), layers.Conv2D(4, 3, activation="relu"), layers.BatchNormalization(momentum=0.5), layers.Flatten()]),
+        "cnn": (
+            images,
+            [layers.Rescaling(1 / 255), layers.Conv2D(4, 3, activation="relu"), layers.BatchNormalization(momentum=0.5), layers.Flatten()],
+        ),
         "lstm": (ids, [layers.Embedding(20, 8), layers.LSTM(8)]),
         "masked": (ids, [layers.Embedding(20, 8, mask_zero=True), layers.GRU(6, return_sequences=True), layers.LSTM(8)]),
     }

@@ -129,7 +129,8 @@ def chain(*steps):
         (chain(("CAST", FLOAT), ("QUANTIZE", INT8), ("CONV_2D", INT8), ("DEQUANTIZE", FLOAT), ("SOFTMAX", FLOAT)), []),
         (
             chain(
-                ("DEQUANTIZE", FLOAT), ("TANH", FLOAT), ("QUANTIZE", INT8), ("CONV_2D", INT8), ("DEQUANTIZE", FLOAT), ("EXP", FLOAT), ("QUANTIZE", INT8)
+                ("DEQUANTIZE", FLOAT), ("TANH", FLOAT), ("QUANTIZE", INT8),
+                ("CONV_2D", INT8), ("DEQUANTIZE", FLOAT), ("EXP", FLOAT), ("QUANTIZE", INT8),
             ),
             [["TANH"], ["EXP"]],
         ),

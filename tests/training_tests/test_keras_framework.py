@@ -42,7 +42,9 @@ def heaps(count: int = 100) -> Splits:
 def restless() -> "keras.Model":
     """A model with normalisation, a random layer and a regulariser."""
     layers = [keras.Input((2,), name="x"), keras.layers.Dense(16, kernel_regularizer=keras.regularizers.L2(1e-3))]
-    return keras.Sequential([*layers, keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Dropout(0.3), keras.layers.Dense(2)])
+    return keras.Sequential(
+        [*layers, keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Dropout(0.3), keras.layers.Dense(2)]
+    )
 
 
 def line() -> "keras.Model":
@@ -135,7 +137,9 @@ def test_a_validation_loss_that_is_not_finite_stops_too() -> None:
         fit(KERAS, line(), broken, FitSettings(epochs=2, batch_size=16))
 
 
-@pytest.mark.parametrize(("batch_size", "accumulate"), [pytest.param(16, 4, id="whole groups"), pytest.param(8, 100, id="fewer than asked for")])
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate"), [pytest.param(16, 4, id="whole groups"), pytest.param(8, 100, id="fewer than asked for")]
+)
 def test_accumulated_batches_learn_what_one_large_batch_learns(batch_size: int, accumulate: int) -> None:
     def weights(**settings: int) -> np.ndarray:
         model = line()
@@ -199,7 +203,9 @@ def compiled() -> "keras.Model":
     ("build", "message"),
     [
         pytest.param(compiled, "is compiled; leave model.compile out", id="compiled"),
-        pytest.param(lambda: keras.Sequential([keras.Input((2,)), Own()]), "holds a Own of .*, which cannot be loaded", id="a layer of its own"),
+        pytest.param(
+            lambda: keras.Sequential([keras.Input((2,)), Own()]), "holds a Own of .*, which cannot be loaded", id="a layer of its own"
+        ),
         pytest.param(
             lambda: keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x)]), "holds a Lambda", id="a function of its own"
         ),

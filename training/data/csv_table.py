@@ -70,7 +70,7 @@ def values(table: Table, name: str, categories: tuple[str, ...] = ()) -> Array:
             column.append(float(categories.index(cell)))
             continue
         number = table.number(cell)
-        if number is None or not np.isfinite(number) or abs(number) > np.finfo(np.float32).max:
+        if number is None or not np.isfinite(number) or abs(number) > float(np.finfo(np.float32).max):
             raise InputError(
                 f"{table.path}, line {line}, column {name!r}: {cell!r}, expected a finite number; mend the cell or leave the row out"
             )

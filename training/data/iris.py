@@ -34,8 +34,8 @@ def load(_options: DataOptions | None = None) -> Splits:
     """
     content = (importlib.resources.files("sklearn.datasets") / "data" / "iris.csv").read_bytes()
     flowers = parse(content)
-    parts = (flowers.take(rows) for rows in stratified_parts(flowers.targets, SIZES, SPLIT_SEED))
-    return Splits("iris", SHA256, "149 flowers of Fisher's iris table, from scikit-learn", CLASSES, *parts)
+    train, validation, test = (flowers.take(rows) for rows in stratified_parts(flowers.targets, SIZES, SPLIT_SEED))
+    return Splits("iris", SHA256, "149 flowers of Fisher's iris table, from scikit-learn", CLASSES, train, validation, test)
 
 
 def parse(content: bytes) -> Split:

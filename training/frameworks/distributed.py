@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -73,7 +74,9 @@ def member() -> Iterator[Group]:
         torch.cuda.set_device(device())
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
-        yield Group()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Grad strides do not match")  # of convolutions of one channel; it costs nothing
+            yield Group()
         dist.destroy_process_group()  # not after an error: there may be nobody to take leave of
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and not any(word in str(error) for word in _NETWORK):

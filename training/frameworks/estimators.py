@@ -33,6 +33,7 @@ SUFFIX = "npz"  # of what is never written
 RESUMES = False
 PARALLEL = False
 _ROUNDS = {"GradientBoostingClassifier": "n_estimators", "HistGradientBoostingClassifier": "max_iter"}
+_LEARNED = re.compile(r"(?!classes_)[a-z]\w*_|_fit_X|_predictors|calibrators|steps")  # the names of what holds learned numbers
 _TRUSTED = ("sklearn.", "xgboost.")
 _classes: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # of a model's data set; an estimator knows only those that it saw
 
@@ -100,7 +101,7 @@ def save(path: Path, model: Any, _example: Split) -> None:
 def parameters(model: Any) -> int:
     """Count what a fitted estimator has learned: the nodes of its trees, and the numbers in its fitted arrays.
 
-    Fitted arrays are those whose name ends in `_`, and the samples that a neighbour search keeps.
+    Fitted arrays are those whose name ends in `_`, the classes' names apart, and the samples that a neighbour search keeps.
     """
     if _is_xgboost(model):
         trees = json.loads(model.get_booster().save_raw("json"))["learner"]["gradient_booster"]["model"]["trees"]
@@ -138,10 +139,7 @@ def _counted(value: Any, seen: set[int]) -> int:
         return len(value.nodes)
     if not type(value).__module__.startswith("sklearn."):
         return 0
-    inner = [
-        item for name, item in vars(value).items() if name == "steps" or re.fullmatch(r"[a-z]\w*_|_fit_X|_predictors|calibrators", name)
-    ]
-    return sum(_counted(item, seen) for item in inner)
+    return sum(_counted(item, seen) for name, item in vars(value).items() if _LEARNED.fullmatch(name))
 
 
 def _settled(members: dict[str, bytes]) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,10 @@ def encode(state: Mapping[str, Any]) -> bytes:
 
     text = json.dumps(plain(state)).encode()
     buffer = io.BytesIO()
-    np.savez(buffer, **{_STRUCTURE: np.frombuffer(text, np.uint8)}, **arrays)
+    with zipfile.ZipFile(buffer, "w") as archive:  # stored as they are: trained weights hardly shrink
+        for name, value in {_STRUCTURE: np.frombuffer(text, np.uint8), **arrays}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, value, allow_pickle=False)
     return buffer.getvalue()
 
 

@@ -35,13 +35,18 @@ class Runner:
     """A module as a function from arrays to an array."""
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
-        """Take a module that lies on `device`, in evaluation mode."""
+        """Take a module that lies on `device`."""
         self._module, self._device = module, device
 
     def __call__(self, inputs: Mapping[str, Array]) -> Array:
-        """Answer arrays (B, …) by input name with an array (B, C)."""
+        """Answer arrays (B, …) by input name with an array (B, C); a module that is learning is left as it was."""
+        learning = self._module.training
+        if learning:  # else a normalisation would learn from the question, and refuse one that stands alone
+            self._module.eval()
         with torch.no_grad():
             output: Tensor = self._module(*(tensor(array).to(self._device) for array in inputs.values()))
+        if learning:
+            self._module.train()
         result: Array = output.cpu().numpy()
         return result
 

@@ -53,7 +53,7 @@ def boosted_trees(rate: float = 0.3, depth: int = 3) -> Any:
     """Make gradient-boosted trees; the recipe's epochs are its rounds."""
     from xgboost import XGBClassifier
 
-    return XGBClassifier(learning_rate=rate, max_depth=depth)
+    return XGBClassifier(learning_rate=rate, max_depth=depth, n_jobs=1)
 
 
 _CONTRACT = replace(
