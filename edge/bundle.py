@@ -12,9 +12,7 @@ from edge.golden import Golden
 from edge.storage import verify
 from edge.variants import Variant
 
-UNLISTED = frozenset(
-    {"provenance.json", "measurements.json", "report.html", "report.md", "report.junit.xml", "README.md", "sbom.cdx.json"}
-)
+UNLISTED = frozenset({"provenance.json", "measurements.json", "report.html", "report.md", "report.junit.xml", "README.md", "sbom.cdx.json"})
 REQUIRED = ("contract.json", "variants.json", "golden.npz")
 
 

@@ -100,6 +100,7 @@ class Trial:
     scores: Array = field(repr=False)
     seconds_p95: float | None = None
     peak_rss_bytes: int | None = None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from edge.errors import BudgetError, GateError, TandemError
 from edge.storage import sha256_file
 from edge.variants import RUNTIMES_OF, Variant
 from export.candidate import Candidate, Trial
-from export.metric import wilson
 
 SLACK = 1.25
 
@@ -137,7 +136,7 @@ def _variant(contract: Contract, candidate: Candidate, passed: list[Trial]) -> V
         min_runtime={trial.runtime: trial.version for trial in passed},
         passed=tuple(trial.runtime for trial in passed),
         metric=worst.metric,
-        metric_interval=wilson(worst.metric, len(worst.scores)),
+        metric_interval=worst.interval,
         agreement=min(trial.agreement for trial in passed),
         tolerance=round_up(SLACK * max(trial.golden_drift for trial in passed)) if plan.quantized else exact,
         size_bytes=candidate.path.stat().st_size,

@@ -1,69 +1,32 @@
-"""Task metrics, and how sure they are."""
+"""The contract's metric of a file's answers, and how much of it is lost against the trainer's."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from edge import measures
 from edge.contract import Metric
-from edge.errors import GateError
+from edge.errors import ContractError, GateError
+from edge.measures import Measure
 
 Array = np.ndarray[Any, Any]
 
 
-def accuracy(scores: Array, target: Array) -> float:
-    """Share of samples whose highest score is the right class. Args: scores (N, C), target (N,) int64. Returns 0–1."""
-    return float(np.mean(scores.argmax(axis=1) == target))
-
-
-METRICS: Mapping[str, Callable[[Array, Array], float]] = {"accuracy": accuracy}
-
-
-def measure(metric: Metric, scores: Array, target: Array) -> float:
-    """Compute the contract's metric.
+def decisive(metric: Metric) -> Measure:
+    """Return the measure that the contract's metric names.
 
     Raises:
-        GateError: No metric is called so.
+        GateError: No metric is called so, or the contract wants it the other way round.
     """
-    function = METRICS.get(metric.name)
-    if function is None:
-        raise GateError(f"no metric is called {metric.name!r}; there are {', '.join(METRICS)}")
-    return function(scores, target)
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Give the 95 % interval of a share of `count` samples.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
-    """
-    z = 1.959963984540054
-    centre = share + z * z / (2 * count)
-    reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    scale = 1 + z * z / count
-    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
-
-
-def paired_drop(scores: Array, reference: Array, target: Array) -> tuple[float, float, float]:
-    """Give how much accuracy is lost against the reference on the same samples, with its 95 % interval.
-
-    Only samples on which one is right and the other wrong count, so the interval is far narrower than that of two
-    independent accuracies.
-
-    Args:
-        scores: (N, C) of the file under test.
-        reference: (N, C) of the trainer.
-        target: (N,) int64.
-
-    Returns:
-        (drop, low, high); positive is a loss.
-    """
-    lost = (reference.argmax(axis=1) == target).astype(float) - (scores.argmax(axis=1) == target).astype(float)
-    reach = 1.959963984540054 * float(lost.std()) / math.sqrt(len(lost))
-    drop = float(lost.mean())
-    return drop, drop - reach, drop + reach
+    try:
+        found = measures.measure(metric.name)
+    except ContractError as error:
+        raise GateError(str(error)) from None
+    if found.direction != metric.direction:
+        raise GateError(f"metric: of {metric.name} {found.direction} is better, the contract says {metric.direction}; correct the contract")
+    return found
 
 
 def confusion(scores: Array, target: Array, classes: int) -> Array:

@@ -19,7 +19,7 @@ from edge.storage import load_npz, save_npz
 from edge.variants import RUNTIMES_OF
 from export.candidate import Candidate, Trial, provisional
 from export.handover import Handover
-from export.metric import measure, paired_drop
+from export.metric import decisive
 from export.sandbox import Sandbox
 
 Array = np.ndarray[Any, Any]
@@ -126,13 +126,15 @@ def _compare(handover: Handover, bench: Bench, got: Mapping[str, Array], report:
     n = bench.count
     first = handover.contract.main.outputs[0].name
     scores, reference = got[first][:n], bench.reference[first][:n]
+    measure = decisive(handover.contract.metric)
     golden = max(_worst(got[name][n:], stored) for name, stored in handover.golden.outputs.items())
     return Trial(
         runtime=report["runtime"],
         version=report["version"],
-        metric=measure(handover.contract.metric, scores, bench.target),
-        drop=paired_drop(scores, reference, bench.target),
-        agreement=float(np.mean(scores.argmax(axis=1) == reference.argmax(axis=1))),
+        metric=measure.of(scores, bench.target),
+        interval=measure.interval(scores, bench.target),
+        drop=measure.loss(scores, reference, bench.target),
+        agreement=float(np.mean(measure.agree(scores, reference))),
         difference={name: _worst(got[name], bench.reference[name]) for name in got},
         golden_drift=golden,
         seconds_per_sample=report["seconds_per_sample"],

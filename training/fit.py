@@ -11,7 +11,7 @@ from typing import Any
 
 from training.checkpoint import Checkpoints
 from training.course import Course, Epoch
-from training.frameworks import Framework
+from training.frameworks import Framework, Loop
 from training.observers import Observer
 from training.progress import bar, say
 from training.ranks import current
@@ -64,10 +64,21 @@ def fit(
     settings = loop.settings
     course = Course(loop, settings)
     kept = checkpoints if framework.RESUMES else None
-    ranks = current()
+    started = _learn(loop, course, kept, observers)
+    stopped = course.stalled() and len(course.history) < settings.epochs
+    if stopped:
+        say(f"stopped early: no better validation accuracy for {settings.patience} epochs; keeping epoch {course.best_epoch}")
+    loop.set_weights(course.best)
+    loop.finish()
+    return Fitted(tuple(course.history), course.best_epoch, stopped, time.perf_counter() - started, loop.device)
+
+
+def _learn(loop: Loop, course: Course, kept: Checkpoints | None, observers: Sequence[Observer]) -> float:
+    """Run the epochs that are left; return when the training began, in seconds of the clock, those before an interruption included."""
+    settings, samples, ranks = loop.settings, loop.samples, current()
     if kept is not None and (state := ranks.first(kept.load)) is not None:
         course.restore(state, kept.newest)
-    started, samples = time.perf_counter() - course.seconds, loop.samples
+    started = time.perf_counter() - course.seconds
     with bar(settings.epochs * samples) as shown:
         shown.advance(len(course.history) * samples)
         while len(course.history) < settings.epochs and not course.stalled():
@@ -80,12 +91,7 @@ def fit(
             if kept is not None and ranks.first(kept.due):
                 state = course.state()  # of all ranks, so all take part in it
                 ranks.first(partial(kept.save, epoch.number, state))
-    stopped = course.stalled() and len(course.history) < settings.epochs
-    if stopped:
-        say(f"stopped early: no better validation accuracy for {settings.patience} epochs; keeping epoch {course.best_epoch}")
-    loop.set_weights(course.best)
-    loop.finish()
-    return Fitted(tuple(course.history), course.best_epoch, stopped, time.perf_counter() - started, loop.device)
+    return started
 
 
 def _line(epoch: Epoch, epochs: int, samples: int, elapsed_s: float) -> str:

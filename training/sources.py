@@ -16,8 +16,8 @@ _ROOT = Path(__file__).parent
 _LIBRARIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "torch": ("pytorch", ("torch",)),
     "keras": ("keras", ("keras", "tensorflow-cpu")),
-    "sklearn": ("estimators", ("scikit-learn",)),
-    "xgboost": ("estimators", ("scikit-learn", "xgboost-cpu")),
+    "sklearn": ("estimators", ("scikit-learn", "skops")),
+    "xgboost": ("estimators", ("scikit-learn", "skops", "xgboost-cpu")),
 }
 
 

@@ -13,7 +13,7 @@ import io
 
 import numpy as np
 
-from edge.errors import InputError
+from edge.errors import InputError, SetupError
 from training.data.dataset import DataSet
 from training.recipe import DataOptions, Split, Splits
 from training.sampling import stratified_parts
@@ -29,10 +29,13 @@ def load(_options: DataOptions | None = None) -> Splits:
     """Load the flowers as `features`: (N, 4) float32, in centimetres: 69 to train, 40 to validate, 40 to test.
 
     Raises:
-        ModuleNotFoundError: scikit-learn is not installed.
+        SetupError: scikit-learn is not installed.
         InputError: The installed table is another one.
     """
-    content = (importlib.resources.files("sklearn.datasets") / "data" / "iris.csv").read_bytes()
+    try:
+        content = (importlib.resources.files("sklearn.datasets") / "data" / "iris.csv").read_bytes()
+    except ModuleNotFoundError as error:
+        raise SetupError(f"iris: its table comes with scikit-learn, but {error.name} is not installed; install the extra [trees]") from None
     flowers = parse(content)
     train, validation, test = (flowers.take(rows) for rows in stratified_parts(flowers.targets, SIZES, SPLIT_SEED))
     return Splits("iris", SHA256, "149 flowers of Fisher's iris table, from scikit-learn", CLASSES, train, validation, test)

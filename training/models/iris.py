@@ -1,13 +1,15 @@
 """Species of irises from four lengths, by scikit-learn and XGBoost.
 
 Run:      tandem train iris                  (then: tandem export iris)
-Expected: test accuracy TODO
-Time:     under a second to fit
-Size:     nodes
-Source:   random forest: Breiman (2001)
+Expected: test accuracy 0.950 (38 of 40 flowers, seed 0); the 95 % interval of so few reaches from 0.83 to 0.99
+Time:     under a second to fit, about 4 s with everything around it
+Size:     468 nodes in 50 trees
+Source:   random forest (Breiman, 2001)
 
-Variants: `iris_svm`, a support vector machine with a radial kernel and Platt's probabilities; `iris_knn`, the five nearest
-neighbours; `iris_xgboost`, gradient-boosted trees, 40 rounds at most.
+Variants, which so few flowers cannot tell apart:
+- `iris_svm`: a support vector machine with a radial kernel and Platt's probabilities (1999); 0.975
+- `iris_knn`: the five nearest neighbours; 0.950
+- `iris_xgboost`: gradient-boosted trees (Chen and Guestrin, 2016), at most 40 rounds; 0.900, 409 nodes
 
 The graph takes the lengths in centimetres, float32, and gives the logarithm of each species' probability.
 """
@@ -63,7 +65,7 @@ _CONTRACT = replace(
     source="Fisher's irises (1936)",
 )
 
-RECIPE = Recipe(contract=_CONTRACT, load_data=iris.load, build=forest, fit=FitSettings(epochs=1), framework="estimators")
+RECIPE = Recipe(contract=_CONTRACT, load_data=iris.DATASET.load, build=forest, fit=FitSettings(epochs=1), framework="estimators")
 
 VARIANTS = (
     replace(
