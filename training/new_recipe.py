@@ -17,7 +17,8 @@ from edge.steps.text import tokens
 from training.data import delimited, survey
 from training.data.picture_files import LISTED
 
-LEAST_TEXT = 12  # characters on average, from which a column is taken for texts
+WIDTH = 80  # characters, from which a list is written one a line
+_WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")  # Thai to Chinese
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _csv(asked: Asked) -> Draft:
         "csv",
         asked,
         counted=f"{total:,}",
-        columns=[(_quoted(name), _tuple(categories)) for name, categories in found.columns.items()],
+        columns=[(_quoted(name), _tuple(categories, "    ")) for name, categories in found.columns.items()],
         categorical=any(found.columns.values()),
         target=_quoted(asked.target),
         target_words=" ".join(re.findall(r"\w+", asked.target)) or "the label",
@@ -131,8 +132,8 @@ def _texts(asked: Asked) -> Draft:
     target = asked.target or rest[0]
     labels = survey.labels_of(table, target)
     texts = table.column(text)
-    spaced = float(np.mean([len(words) / max(1, len("".join(words))) for words in map(tokens, texts)]))
-    unit = "words" if spaced > 1 / LEAST_TEXT else "characters"  # words are short where spaces part them
+    whole = "".join(texts)
+    unit = "characters" if len(_WITHOUT_SPACES.findall(whole)) > 0.3 * len(whole) else "words"
     lengths = [len(tokens(cell, unit)) for cell in texts]
     length = int(np.clip(-(-int(np.percentile(lengths, 90)) // 8) * 8, 8, 256))
     counts = {label: table.column(target).count(label) for label in labels}
@@ -205,9 +206,15 @@ def _place(path: Path, file: Path) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as Python writes it, in double quotes: a JSON string is one."""
-    return json.dumps(text, ensure_ascii=False)
+    """Return a text as ruff writes it: a JSON string is one in Python too; in single quotes where that saves escapes."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "'" + written[1:-1].replace('\\"', '"') + "'" if '"' in text and "'" not in text else written
 
 
-def _tuple(texts: tuple[str, ...]) -> str:
-    return "(" + ", ".join(map(_quoted, texts)) + ("," if len(texts) == 1 else "") + ")"
+def _tuple(texts: tuple[str, ...], indent: str = "") -> str:
+    """Return texts as a tuple, one a line where they are too many for one line."""
+    words = [_quoted(text) for text in texts]
+    line = "(" + ", ".join(words) + ("," if len(words) == 1 else "") + ")"
+    if len(line) <= WIDTH:
+        return line
+    return "\n".join(["(", *(f"{indent}    {word}," for word in words), f"{indent})"])

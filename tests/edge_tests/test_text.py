@@ -113,7 +113,9 @@ def test_parameters_that_cannot_be_used_are_refused(parameters, message):
     ids = Tensor("ids", "int32", ("batch", 8), "NL")
     logits = Tensor("logits", "float32", ("batch", 2), "NC")
     graph = Graph("main", (ids,), (logits,))
-    contract = Contract(1, "a_text", "1.0.0", "text", (graph,), Metric("accuracy", "higher", None), preprocess=(Step("tokenize", **parameters),))
+    contract = Contract(
+        1, "a_text", "1.0.0", "text", (graph,), Metric("accuracy", "higher", None), preprocess=(Step("tokenize", **parameters),)
+    )
     with pytest.raises(ContractError, match=message):
         preprocessing(contract)
 

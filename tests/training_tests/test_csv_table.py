@@ -140,7 +140,9 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
 
 def test_a_survey_tells_what_columns_are(tmp_path: Path) -> None:
     lines = ["id,height,colour,note,same,gap,odd,class"]
-    lines += [f"{i},{i * 7 % 5}.5,{'rgb'[i % 3]},text {i},1,{'' if i == 4 else i},{'inf' if i == 2 else i * i},{10 - i % 2}" for i in range(12)]
+    lines += [
+        f"{i},{i * 7 % 5}.5,{'rgb'[i % 3]},text {i},1,{'' if i == 4 else i},{'inf' if i == 2 else i * i},{10 - i % 2}" for i in range(12)
+    ]
     found = survey.rows(write(tmp_path / "a.csv", lines), "class")
     assert found.labels == ("9", "10"), "numbers in their order"
     assert found.columns == {"height": (), "colour": ("b", "g", "r")}

@@ -180,7 +180,9 @@ def test_labels_are_the_folders_names(tmp_path: Path) -> None:
         pytest.param(lambda f: (f.mkdir(), picture(1).save(f / "a.png")), "there are 1 other files", id="no label folders"),
         pytest.param(lambda f: fill(f, ("cat",)), "has no pictures of dog", id="a label missing"),
         pytest.param(lambda f: fill(f, ("cat", "dog", "eel")), "has folders for eel", id="a label more"),
-        pytest.param(lambda f: (fill(f), [p.unlink() for p in sorted((f / "dog").iterdir())[2:]]), "'dog' has 2 different samples", id="too few"),
+        pytest.param(
+            lambda f: (fill(f), [p.unlink() for p in sorted((f / "dog").iterdir())[2:]]), "'dog' has 2 different samples", id="too few"
+        ),
     ],
 )
 def test_folders_that_cannot_be_used_are_refused(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:

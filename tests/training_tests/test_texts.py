@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from edge import golden
-from edge.errors import ContractError, InputError
+from edge.errors import BundleError, ContractError, InputError
 from edge.steps import preprocessing
 from export.handover import open_handover
-from training import discover
 from training.data import sms_spam, texts
 from training.data.overlap import shared
 from training.families import text_classifier
 from training.finished import TrainOptions
 from training.new_recipe import Asked, draft
-from training.recipe import Splits
+from training.recipe import DataOptions, Splits
 from training.train import train
 
 CONTRACT = text_classifier("a_text", ("no", "yes"), 6, 50)
@@ -65,17 +64,11 @@ def test_a_contract_without_the_step_is_refused() -> None:
 
 
 def test_the_messages_are_the_genuine_ones() -> None:
-    splits = sms_spam.DATASET.load(discover_options())
+    splits = sms_spam.DATASET.load(DataOptions())
     counts = [len(split) for split in splits.parts().values()]
     assert sum(counts) == 4533
     assert sum(int(split.targets.sum()) for split in splits.parts().values()) == 561
     assert not any(shared(splits).values())
-
-
-def discover_options():
-    from training.recipe import DataOptions
-
-    return DataOptions()
 
 
 @pytest.mark.parametrize("content", [pytest.param(b"eggs\tx\n", id="another label"), pytest.param(b"ham x\n", id="no tab")])
@@ -95,5 +88,5 @@ def test_a_text_model_is_handed_over_with_its_vocabulary_and_raw_texts(tmp_path:
     assert all(value.dtype.kind == "U" for value in raw)
     golden.replay_steps(handover.golden, handover.contract, outcome.folder / "assets")
     (outcome.folder / "assets" / "vocabulary.txt").write_text("other\n")
-    with pytest.raises(Exception, match=r"vocabulary.txt: SHA-256 is"):
+    with pytest.raises(BundleError, match=r"vocabulary.txt: SHA-256 is"):
         open_handover(outcome.folder)
