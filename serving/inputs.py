@@ -20,6 +20,11 @@ def takes_pictures(contract: Contract) -> bool:
     return bool(contract.preprocess) and contract.preprocess[0].name == "decode_image"
 
 
+def takes_texts(contract: Contract) -> bool:
+    """Tell whether a model's preprocessing begins with a text."""
+    return bool(contract.preprocess) and contract.preprocess[0].name == "tokenize"
+
+
 def accepted_types(contract: Contract) -> tuple[str, ...]:
     """List the content types that a model takes on its predict route."""
     return (*JSON_TYPES, FORM_TYPE, "image/*", *BINARY_TYPES) if takes_pictures(contract) else JSON_TYPES
@@ -29,7 +34,8 @@ def values(body: Body, contract: Contract, max_batch: int) -> list[Any]:
     """Read the inputs of a predict request, one or many.
 
     Returns:
-        Encoded pictures (bytes), arrays, or mappings of tensor name to row; never text that could be taken for a path.
+        Encoded pictures (bytes), arrays, mappings of tensor name to row, or texts where the model takes texts, to which a
+        string is never a path; never text elsewhere.
 
     Raises:
         InputError: What is wrong, and what was expected.
@@ -85,6 +91,8 @@ def _from_document(document: Any, contract: Contract) -> list[Any]:
         return [_value(item, contract, f"instances[{i}]") for i, item in enumerate(data)]
     if isinstance(data, dict):
         return [_mapping(data, contract, "inputs")]
+    if takes_texts(contract):
+        return [_text(item, f"inputs[{i}]") for i, item in enumerate(data)] if isinstance(data, list) else [_text(data, "inputs")]
     dtype, ranks, _ = _expected(contract)
     array = to_array(data, dtype, "inputs", max(ranks) + 1)
     if array.ndim not in (*ranks, max(ranks) + 1):
@@ -97,11 +105,19 @@ def _value(data: Any, contract: Contract, where: str) -> Any:
     """Read one input."""
     if isinstance(data, dict):
         return _mapping(data, contract, where)
+    if takes_texts(contract):
+        return _text(data, where)
     dtype, ranks, _ = _expected(contract)
     array = _row(data, dtype, max(ranks), where)
     if array.ndim not in ranks:
         raise InputError(f"{where} is nested as {list(array.shape)}, expected {_wording(contract)}")
     return _checked(array, contract, where)
+
+
+def _text(data: Any, where: str) -> str:
+    if not isinstance(data, str):
+        raise InputError(f"{where} is {shown(data)}, expected a text")
+    return data
 
 
 def _mapping(data: dict[str, Any], contract: Contract, where: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Handwritten digits by a network of dense layers, in Keras.
 
 Run:      tandem train mnist_mlp                  (then: tandem export mnist_mlp)
-Expected: test accuracy 0.984 on the 10,000 digits of MNIST's own test set (seed 0)
+Expected: test accuracy 0.984 on the 10,000 digits of MNIST's own test set (seed 0); with the 5,000-digit subset 0.932
+          on its 500 test digits
 Time:     42 s for 10 epochs on 2 CPU cores with other work beside it
 Size:     235,146 parameters
 Source:   the network of the course documents, 784-256-128-10 with ReLU, batches of 128, 10 epochs, whose reported figure is
