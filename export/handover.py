@@ -60,8 +60,8 @@ def open_handover(folder: Path) -> Handover:
     golden.replay_steps(samples, promise, folder / "assets")
     target = evaluation.get("target")
     inputs = {t.name: _input(evaluation, t, folder / "eval.npz") for t in promise.main.inputs}
-    if target is None or target.shape != (len(next(iter(inputs.values()))),):
-        raise BundleError(f"{folder / 'eval.npz'}: no 'target' with one class per sample; the gate measures the metric on it")
+    if target is None or target.ndim == 0 or len(target) != len(next(iter(inputs.values()))):
+        raise BundleError(f"{folder / 'eval.npz'}: no 'target' with one class or value per sample; the gate measures the metric on it")
     _check_classes(target, promise, folder / "eval.npz")
     return Handover(
         folder=folder,

@@ -9,13 +9,14 @@ from typing import Any
 
 from edge.errors import InputError
 from training.frameworks import Loop
+from training.objective import CLASSES, Objective
 from training.progress import say
 from training.recipe import FitSettings
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """The figures of one pass over the training data; the metric is accuracy."""
+    """The figures of one pass over the training data; the metric is the contract's."""
 
     number: int
     train_loss: float
@@ -28,9 +29,9 @@ class Epoch:
 class Course:
     """How far a training has come."""
 
-    def __init__(self, loop: Loop, settings: FitSettings) -> None:
+    def __init__(self, loop: Loop, settings: FitSettings, objective: Objective = CLASSES) -> None:
         """Begin before the first epoch."""
-        self._loop, self._settings = loop, settings
+        self._loop, self._settings, self._objective = loop, settings, objective
         self.history: list[Epoch] = []
         self.best_epoch, self.seconds = 0, 0.0
         self.best: dict[str, Any] = {}
@@ -39,8 +40,11 @@ class Course:
         """Take in an epoch; where it is the best so far, keep its weights."""
         self.history.append(epoch)
         self.seconds = seconds
-        if self.best_epoch == 0 or _merit(epoch) > _merit(self.history[self.best_epoch - 1]):
+        if self.best_epoch == 0 or self._merit(epoch) > self._merit(self.history[self.best_epoch - 1]):
             self.best_epoch, self.best = epoch.number, self._loop.weights()
+
+    def _merit(self, epoch: Epoch) -> tuple[float, float]:
+        return self._objective.merit(epoch.validation_metric, epoch.validation_loss)
 
     def stalled(self) -> bool:
         """Tell whether patience has run out."""
@@ -79,7 +83,3 @@ class Course:
             reason = str(error).splitlines()[0]
             raise InputError(f"{origin}: not a state of this model ({reason}); --force starts from nothing") from None
         say(f"going on after epoch {len(self.history)} of {self._settings.epochs}, from {origin}")
-
-
-def _merit(epoch: Epoch) -> tuple[float, float]:
-    return epoch.validation_metric, -epoch.validation_loss

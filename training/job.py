@@ -56,7 +56,7 @@ def produce(job: Job, checkpoints: Checkpoints) -> dict[str, Any]:
         watching = job.options.watching if ranks.number == 0 else Watching()
         with observe(watching, Watched(recipe, model, job.splits, job.target)) as observers:
             say(f"{recipe.contract.name}: {_size(library, model)}{_passes(recipe)}, seed {recipe.fit.seed}{_shared()}")
-            fitted = fit(library, model, job.splits, recipe.fit, checkpoints, observers)
+            fitted = fit(library, model, job.splits, recipe.fit, checkpoints, observers, recipe.objective)
             return ranks.first(lambda: _concluded(job, model, fitted, observers, started))
 
 

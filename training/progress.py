@@ -22,6 +22,11 @@ class Bar:
         silent = current().number > 0 or not sys.stderr.isatty()
         self._bar = tqdm(total=total or None, unit=unit, unit_scale=True, file=sys.stderr, leave=False, disable=silent)
 
+    @property
+    def live(self) -> bool:
+        """Whether anybody sees it: figures need not be computed for nobody."""
+        return not self._bar.disable
+
     def begin(self, title: str) -> None:
         """Name what is being done now, such as `epoch 2/6`."""
         self._bar.set_description(title, refresh=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge.contract import Contract, Tensor
 from edge.errors import ContractError, InputError, UsageError
+from training.objective import Objective
 from training.tasks import task
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -212,6 +213,11 @@ class Recipe:
             raise ContractError(
                 f"{self.contract.name}: has preprocess steps, so its recipe needs raw_inputs to prove them with golden samples"
             )
+
+    @property
+    def objective(self) -> Objective:
+        """The loss and the metric that the task and the contract name."""
+        return Objective("cross_entropy" if self.task == "classification" else "mean_squares", self.contract.metric.name)
 
     def check_data(self, splits: Splits) -> None:
         """Hold a data set against the contract.

@@ -54,7 +54,8 @@ class Tracking(BaseHTTPRequestHandler):
         path = self.path.split("?")[0].rsplit("/2.0/mlflow/", 1)[-1]
         self.told.append((path, body))
         broken = len(self.told) > self.fails_after
-        run = {"run": {"info": {"run_id": "r1", "run_uuid": "r1", "experiment_id": "1", "status": "RUNNING", "artifact_uri": self.artifacts}}}
+        info = {"run_id": "r1", "run_uuid": "r1", "experiment_id": "1", "status": "RUNNING", "artifact_uri": self.artifacts}
+        run = {"run": {"info": info}}
         experiment = {"experiment": {"experiment_id": "1", "name": "tandem", "artifact_location": "file:///nowhere"}}
         found = {"experiments/get-by-name": experiment, "runs/create": run, "runs/get": run}.get(path, {})
         content = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": "no more"} if broken else found).encode()

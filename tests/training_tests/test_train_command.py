@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from edge.errors import GateError, SetupError, TandemError, UnknownModelError, UsageError
 from edge.storage import write_sums
@@ -241,7 +242,7 @@ def test_an_interrupt_leaves_the_old_handover_and_nothing_else(small: TrainOptio
 
 
 def test_a_loss_that_is_lost_writes_nothing(small: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PyTorchLoop, "_step", lambda self, step, rows: (float("nan"), 0))
+    monkeypatch.setattr(PyTorchLoop, "_step", lambda self, step, rows: (float("nan"), torch.zeros(1)))
     with pytest.raises(GateError, match="epoch 1, step 1 of 2"):
         train("mnist_cnn", small)
     assert not [path for path in small.out.rglob("*") if path.is_file()]

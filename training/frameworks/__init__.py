@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 
 from edge.errors import SetupError
+from training.objective import CLASSES, Objective
 from training.progress import Bar
 from training.recipe import Array, FitSettings, Split, Splits
 
@@ -62,7 +63,7 @@ class Framework(Protocol):
     def reproducible(self, seed: int) -> AbstractContextManager[None]:
         """Seed everything that is random, and hold the library to algorithms that give the same bits again on a CPU."""
 
-    def loop(self, model: Any, splits: Splits, settings: FitSettings) -> Loop:
+    def loop(self, model: Any, splits: Splits, settings: FitSettings, objective: Objective = CLASSES) -> Loop:
         """Prepare a model to learn."""
 
     def runner(self, model: Any) -> Predict:

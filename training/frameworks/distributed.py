@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from edge.errors import SetupError, TandemError, UsageError
+from training.frameworks.meeting import meet
 from training.ranks import current
 
 T = TypeVar("T")
@@ -73,7 +75,9 @@ def member() -> Iterator[Group]:
     if torch.cuda.is_available():
         torch.cuda.set_device(device())
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=WAIT)
+        store, rank, count = meet(WAIT)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=WAIT)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Grad strides do not match")  # of convolutions of one channel; it costs nothing
             yield Group()
@@ -81,7 +85,7 @@ def member() -> Iterator[Group]:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and not any(word in str(error) for word in _NETWORK):
             raise
-        reason = str(error).splitlines()[0][:200]
+        reason = re.sub(r"\[/\S+\] ?", "", str(error).splitlines()[0])[:200]  # without the library's own places
         raise LostRankError(f"{name}: another one has ended or cannot be reached ({reason}); the same command goes on") from None
 
 

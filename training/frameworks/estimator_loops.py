@@ -13,7 +13,8 @@ import numpy as np
 
 from edge.errors import GateError, InputError
 from training.course import Epoch
-from training.evaluate import cross_entropy, predict
+from training.evaluate import predict
+from training.objective import Objective
 from training.progress import Bar, say
 from training.recipe import Array, FitSettings, Split, Splits
 
@@ -42,9 +43,9 @@ class FitLoop:
 
     device = "CPU"
 
-    def __init__(self, model: Any, splits: Splits, settings: FitSettings) -> None:
+    def __init__(self, model: Any, splits: Splits, settings: FitSettings, objective: Objective) -> None:
         """Take an estimator that is not fitted; `settings.epochs` is 1."""
-        self.model, self.settings, self.splits = model, settings, splits
+        self.model, self.settings, self.splits, self._objective = model, settings, splits, objective
         self.samples = len(splits.train)
         self._rows = next(iter(splits.train.inputs.values()))  # (N, F)
 
@@ -99,18 +100,18 @@ class FitLoop:
     def _measured(self, part: str, number: int) -> tuple[float, float]:
         split = self.splits.parts()[part]
         logits = self.answer(split)  # (N, C)
-        loss = cross_entropy(logits, split.targets)
+        loss, metric = self._objective.judge(logits, split.targets)
         if not math.isfinite(loss):
             raise GateError(f"the {part} loss is {loss} after epoch {number}, expected a finite number; check the data and the parameters")
-        return loss, float(np.mean(logits.argmax(axis=1) == split.targets))
+        return loss, metric
 
 
 class RoundsLoop(FitLoop):
     """A booster of scikit-learn: an epoch is a round, which adds trees to those that are there."""
 
-    def __init__(self, model: Any, splits: Splits, settings: FitSettings, rounds: str) -> None:
+    def __init__(self, model: Any, splits: Splits, settings: FitSettings, objective: Objective, rounds: str) -> None:
         """Take the name of the parameter that says how many rounds there are."""
-        super().__init__(model, splits, settings)
+        super().__init__(model, splits, settings, objective)
         self._rounds = rounds
 
     def weights(self) -> dict[str, Any]:
@@ -130,9 +131,9 @@ class RoundsLoop(FitLoop):
 class XgboostLoop(FitLoop):
     """An `XGBClassifier`: an epoch is a round; what `fit` would do, with every class of the data set known from the start."""
 
-    def __init__(self, model: Any, splits: Splits, settings: FitSettings) -> None:
+    def __init__(self, model: Any, splits: Splits, settings: FitSettings, objective: Objective) -> None:
         """Lay the samples out as XGBoost wants them."""
-        super().__init__(model, splits, settings)
+        super().__init__(model, splits, settings, objective)
         import xgboost
 
         count = len(splits.classes)

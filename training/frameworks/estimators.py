@@ -25,6 +25,7 @@ from training.frameworks import archive
 from training.frameworks.estimator_loops import FitLoop, RoundsLoop, Runner, XgboostLoop
 from training.frameworks.plain_state import decode as decode
 from training.frameworks.plain_state import encode as encode
+from training.objective import CLASSES, Objective
 from training.progress import say
 from training.recipe import FitSettings, Split, Splits
 
@@ -46,12 +47,15 @@ def reproducible(seed: int) -> Iterator[None]:
     yield
 
 
-def loop(model: Any, splits: Splits, settings: FitSettings) -> FitLoop:
+def loop(model: Any, splits: Splits, settings: FitSettings, objective: Objective = CLASSES) -> FitLoop:
     """Prepare an estimator to learn.
 
     Raises:
-        ContractError: It gives no probabilities, or the data set has more than one input or one that is no table.
+        ContractError: It gives no probabilities, something else than classes is to be learned, or the data set has more
+            than one input or one that is no table.
     """
+    if objective.loss != "cross_entropy":
+        raise ContractError(f"the recipe's task wants {objective.loss}, but estimators learn classes here; take PyTorch or Keras for it")
     kind = type(model).__name__
     if not hasattr(model, "get_params") or not hasattr(model, "predict_proba"):
         raise ContractError(
@@ -66,8 +70,10 @@ def loop(model: Any, splits: Splits, settings: FitSettings) -> FitLoop:
     boosts = kind in _ROUNDS or _is_xgboost(model)
     settings = _used(settings, kind, boosts)
     if _is_xgboost(model):
-        return XgboostLoop(model, splits, settings)
-    return RoundsLoop(model, splits, settings, _ROUNDS[kind]) if boosts else FitLoop(model, splits, settings)
+        return XgboostLoop(model, splits, settings, objective)
+    if boosts:
+        return RoundsLoop(model, splits, settings, objective, _ROUNDS[kind])
+    return FitLoop(model, splits, settings, objective)
 
 
 def runner(model: Any) -> Runner:

@@ -16,6 +16,7 @@ from training.frameworks.keras_backend import keras, tf
 from training.frameworks.keras_loop import KerasLoop, Runner
 from training.frameworks.plain_state import decode as decode
 from training.frameworks.plain_state import encode as encode
+from training.objective import CLASSES, Objective
 from training.progress import say
 from training.recipe import FitSettings, Split, Splits
 
@@ -40,7 +41,7 @@ def reproducible(seed: int) -> Iterator[None]:
     yield
 
 
-def loop(model: Any, splits: Splits, settings: FitSettings) -> KerasLoop:
+def loop(model: Any, splits: Splits, settings: FitSettings, objective: Objective = CLASSES) -> KerasLoop:
     """Prepare a model to learn.
 
     Raises:
@@ -51,7 +52,7 @@ def loop(model: Any, splits: Splits, settings: FitSettings) -> KerasLoop:
     if unused:
         say(f"{', '.join(unused)}: not for Keras models, left out")
         settings = replace(settings, mixed_precision=False, channels_last=False, compile=False)
-    return KerasLoop(model, splits, settings)
+    return KerasLoop(model, splits, settings, objective)
 
 
 def runner(model: Any) -> Runner:

@@ -12,8 +12,10 @@ import numpy as np
 
 from edge.errors import ContractError, GateError
 from training.course import Epoch
-from training.evaluate import cross_entropy, predict
+from training.evaluate import predict
+from training.frameworks import keras_objective
 from training.frameworks.keras_backend import keras, tf
+from training.objective import Objective
 from training.progress import Bar
 from training.recipe import Array, FitSettings, Splits
 from training.schedules import schedule
@@ -53,9 +55,9 @@ class Runner:
 class KerasLoop:
     """A model while it learns."""
 
-    def __init__(self, model: Any, splits: Splits, settings: FitSettings) -> None:
+    def __init__(self, model: Any, splits: Splits, settings: FitSettings, objective: Objective) -> None:
         """Give the training data to TensorFlow, in their own dtype."""
-        self.model, self.settings, self._validation = model, settings, splits.validation
+        self.model, self.settings, self._validation, self._objective = model, settings, splits.validation, objective
         self._answer = Runner(model)
         self._inputs = [tf.constant(array) for array in splits.train.inputs.values()]
         self._targets = tf.constant(splits.train.targets)
@@ -111,30 +113,30 @@ class KerasLoop:
         started = time.perf_counter()
         shown.begin(f"epoch {number}/{self.settings.epochs}")
         order = self._shuffle.permutation(len(self._targets))
-        loss_sum, right = 0.0, 0
+        loss_sum, sums = 0.0, np.zeros(1)
         for step in range(self.steps):
             rows = order[step * self.batch : (step + 1) * self.batch]  # (B,)
-            loss, hits = self._step(step, tf.constant(rows))
+            loss, found = self._step(step, tf.constant(rows))
             if not math.isfinite(loss):
                 raise self._lost(f"the loss is {loss} in epoch {number}, step {step + 1} of {self.steps}")
-            loss_sum, right = loss_sum + loss, right + hits
-            shown.advance(len(rows), loss=loss_sum / (step + 1), accuracy=right / ((step + 1) * self.batch))
-        logits = predict(self._answer, self._validation)  # (N, C)
-        targets = self._validation.targets
-        validation_loss = cross_entropy(logits, targets)
+            loss_sum, sums = loss_sum + loss, sums + found
+            metric = self._objective.measure.value(sums / ((step + 1) * self.batch))
+            shown.advance(len(rows), **{"loss": loss_sum / (step + 1), self._objective.metric: float(metric)})
+        outputs = predict(self._answer, self._validation)  # (N, …)
+        validation_loss, validation_metric = self._objective.judge(outputs, self._validation.targets)
         if not math.isfinite(validation_loss):
             raise self._lost(f"the validation loss is {validation_loss} after epoch {number}, step {self.steps} of {self.steps}")
         return Epoch(
             number,
             train_loss=loss_sum / self.steps,
-            train_metric=right / (self.steps * self.batch),
+            train_metric=float(metric),
             validation_loss=validation_loss,
-            validation_metric=float(np.mean(logits.argmax(axis=1) == targets)),
+            validation_metric=validation_metric,
             seconds=time.perf_counter() - started,
         )
 
-    def _step(self, step: int, rows: Any) -> tuple[float, int]:
-        """Learn from the samples at `rows`, (B,); return the loss and how many were right."""
+    def _step(self, step: int, rows: Any) -> tuple[float, Array]:
+        """Learn from the samples at `rows`, (B,); return the loss, and what they contribute to the metric, (K,)."""
         rate = self._rate(self._taken)
         pace = tf.constant(rate.learning_rate, tf.float32), tf.constant(rate.beta1, tf.float32)
         first = step - step % self.settings.accumulate  # of the batches that make one step of the optimiser
@@ -148,7 +150,7 @@ class KerasLoop:
             if self.settings.accumulate > 1:
                 self._apply(*pace)
             self._taken += 1
-        return value, int(hits.numpy())
+        return value, hits.numpy()
 
     def _learn_batch(self, rows: Any, rate: Any, beta1: Any) -> tuple[Any, Any]:
         """Learn from one batch; a loss that is not finite changes no weight. Traced once."""
@@ -171,14 +173,14 @@ class KerasLoop:
             total.assign(tf.zeros_like(total))
 
     def _gradients(self, rows: Any) -> tuple[Any, Any, Any]:
-        """Return the loss of the samples at `rows`, (B,), how many are right, and the gradient of each trainable variable."""
+        """Return the loss of the samples at `rows`, (B,), their part of the metric, and the gradient of each trainable variable."""
         inputs, targets = tuple(tf.gather(values, rows) for values in self._inputs), tf.gather(self._targets, rows)
         with tf.GradientTape() as tape:
-            logits = self.model(_one_or_all(inputs), training=True)  # (B, C)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
+            outputs = self.model(_one_or_all(inputs), training=True)  # (B, …)
+            loss = keras_objective.loss(self._objective.loss, outputs, targets)
             learned = tf.add_n([loss, *self.model.losses])  # with the layers' regularisers
         shown = tf.where(tf.math.is_finite(learned), loss, learned)
-        hits = tf.math.count_nonzero(tf.argmax(logits, axis=1) == targets)
+        hits = keras_objective.contributions(self._objective.metric, outputs, targets)
         return shown, hits, tape.gradient(learned, self.model.trainable_weights)
 
     def _update(self, gradients: Any, rate: Any, beta1: Any) -> None:

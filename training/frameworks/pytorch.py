@@ -15,6 +15,7 @@ from torch import nn
 from training.frameworks import distributed
 from training.frameworks.generators import seed_generators
 from training.frameworks.pytorch_loop import PyTorchLoop, Runner, tensor
+from training.objective import CLASSES, Objective
 from training.progress import say
 from training.recipe import FitSettings, Split, Splits
 
@@ -40,7 +41,7 @@ def reproducible(seed: int) -> Iterator[None]:
         memory.fill_uninitialized_memory = filled
 
 
-def loop(model: nn.Module, splits: Splits, settings: FitSettings) -> PyTorchLoop:
+def loop(model: nn.Module, splits: Splits, settings: FitSettings, objective: Objective = CLASSES) -> PyTorchLoop:
     """Prepare a module to learn, on the GPU where there is one.
 
     Raises:
@@ -48,7 +49,7 @@ def loop(model: nn.Module, splits: Splits, settings: FitSettings) -> PyTorchLoop
         UsageError: A batch has fewer samples than there are processes.
     """
     device = distributed.device()
-    return PyTorchLoop(model.to(device), splits, _for_device(settings, device), device)
+    return PyTorchLoop(model.to(device), splits, _for_device(settings, device), device, objective)
 
 
 def runner(model: nn.Module, device: torch.device | None = None) -> Runner:

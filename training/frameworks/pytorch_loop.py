@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from edge.errors import GateError
 from training.course import Epoch
-from training.evaluate import cross_entropy, predict
-from training.frameworks import distributed
+from training.evaluate import predict
+from training.frameworks import distributed, pytorch_objective
 from training.frameworks.generators import generators, seed_generators, set_generators
+from training.objective import CLASSES, Objective
 from training.progress import Bar, say
 from training.ranks import current
 from training.recipe import Array, FitSettings, Split, Splits
@@ -54,13 +55,15 @@ class Runner:
 class PyTorchLoop:
     """A module while it learns, alone or as one of several ranks that share every batch."""
 
-    def __init__(self, module: nn.Module, splits: Splits, settings: FitSettings, device: torch.device) -> None:
+    def __init__(
+        self, module: nn.Module, splits: Splits, settings: FitSettings, device: torch.device, objective: Objective = CLASSES
+    ) -> None:
         """Put the training data into the device's memory, in its own dtype.
 
         Raises:
             UsageError: A batch has fewer samples than there are ranks.
         """
-        self.settings, self._validation, self._device = settings, splits.validation, device
+        self.settings, self._validation, self._device, self._objective = settings, splits.validation, device, objective
         self._inputs = [tensor(array).to(device) for array in splits.train.inputs.values()]
         self._targets = tensor(splits.train.targets).to(device)
         self.batch = min(settings.batch_size, len(splits.train))
@@ -135,38 +138,37 @@ class PyTorchLoop:
         """
         started = time.perf_counter()
         shown.begin(f"epoch {number}/{self.settings.epochs}")
-        loss, right = self._learn(number, shown)
-        logits, targets = self._validate(), self._validation.targets  # (N, C), (N,)
-        validation_loss = cross_entropy(logits, targets)
+        loss, metric = self._learn(number, shown)
+        validation_loss, validation_metric = self._objective.judge(self._validate(), self._validation.targets)
         if not math.isfinite(validation_loss):
             raise self._lost(f"the validation loss is {validation_loss} after epoch {number}, step {self.steps} of {self.steps}")
-        accuracy = float(np.mean(logits.argmax(axis=1) == targets))
-        figures = torch.tensor([loss / self.steps, right / self.samples, validation_loss, accuracy], dtype=torch.float64)
-        train_loss, train_metric, validation_loss, accuracy = distributed.as_first(figures).tolist()
-        return Epoch(number, train_loss, train_metric, validation_loss, accuracy, time.perf_counter() - started)
+        figures = torch.tensor([loss / self.steps, metric, validation_loss, validation_metric], dtype=torch.float64)
+        train_loss, train_metric, validation_loss, validation_metric = distributed.as_first(figures).tolist()
+        return Epoch(number, train_loss, train_metric, validation_loss, validation_metric, time.perf_counter() - started)
 
     def _learn(self, number: int, shown: Bar) -> tuple[float, float]:
-        """Learn from every batch once; return the sum of the losses and how many samples were right."""
+        """Learn from every batch once; return the sum of the losses and the metric of the answers on the way."""
         self.module.train()
         order = torch.randperm(len(self._targets), generator=self._shuffle)[: self.samples].to(self._device)
         batches = order.view(self.steps, self.batch)[:, self._part].unbind()  # (B of this rank,) each
-        loss_sum = right_sum = 0.0
-        unread: list[tuple[Any, Any]] = []  # losses and hits that only the device knows
+        loss_sum, sums, measure = 0.0, np.zeros(1), self._objective.measure
+        unread: list[tuple[Any, Any]] = []  # losses and contributions to the metric that only the device knows
         for step, rows in enumerate(batches):
             unread.append(self._step(step, rows))
             if len(unread) < self._window and step + 1 < self.steps:
                 continue
-            for earlier, (loss, right) in enumerate(self._read(unread), step + 1 - len(unread)):
+            for earlier, (loss, *found) in enumerate(self._read(unread), step + 1 - len(unread)):
                 if not math.isfinite(loss):
                     raise self._lost(f"the loss is {loss} in epoch {number}, step {earlier + 1} of {self.steps}")
-                loss_sum, right_sum = loss_sum + loss, right_sum + right
-            done = (step + 1) * self.batch
-            shown.advance(len(unread) * self.batch, loss=loss_sum / (step + 1), accuracy=right_sum / done)
+                loss_sum, sums = loss_sum + loss, sums + found
+            if shown.live:
+                metric = float(measure.value(sums / ((step + 1) * self.batch)))
+                shown.advance(len(unread) * self.batch, **{"loss": loss_sum / (step + 1), self._objective.metric: metric})
             unread.clear()
-        return loss_sum, right_sum
+        return loss_sum, float(measure.value(sums / self.samples))
 
     def _step(self, step: int, rows: Tensor) -> tuple[Any, Any]:
-        """Learn from the samples at `rows`, (B,); return the loss and how many were right, as numbers or where the device has them."""
+        """Learn from the samples at `rows`, (B,); return the loss and the sums for the metric, as numbers or where the device has them."""
         first = step - step % self.settings.accumulate  # of the batches that make one step of the optimiser
         batches = min(self.settings.accumulate, self.steps - first)
         targets = self._targets.index_select(0, rows)  # (B,)
@@ -175,24 +177,24 @@ class PyTorchLoop:
         last = step + 1 == first + batches
         with nullcontext() if last else distributed.unsynchronised(self._parallel):
             with self._precision:
-                logits = self._call(*(values.index_select(0, rows) for values in self._inputs))  # (B, C)
-                loss = nn.functional.cross_entropy(logits, targets)
-            right = (logits.detach().argmax(dim=1) == targets).count_nonzero()
+                outputs = self._call(*(values.index_select(0, rows) for values in self._inputs))  # (B, …)
+                loss = pytorch_objective.loss(self._objective.loss, outputs, targets)
+            found = pytorch_objective.contributions(self._objective.metric, outputs.detach(), targets)  # (K,)
             if self._window == 1 and not math.isfinite(loss.item()):  # where it costs nothing to know, take no step on it
-                return loss.item(), 0
+                return loss.item(), found
             weight = self._share * self._ranks.count / batches  # of this rank's mean within the mean over ranks and batches
             (loss if weight == 1 else loss * weight).backward()
         if last:
             self._update()
-        return loss.detach(), right
+        return loss.detach(), found
 
-    def _read(self, unread: list[tuple[Any, Any]]) -> list[tuple[float, float]]:
-        """Return the losses and hits of some steps as numbers, over all ranks."""
+    def _read(self, unread: list[tuple[Any, Any]]) -> list[list[float]]:
+        """Return the loss of some steps and their sums for the metric as numbers, over all ranks."""
         if self._window == 1:
-            return [(float(loss), float(right)) for loss, right in unread]
-        losses, hits = (torch.stack(column).double() for column in zip(*unread, strict=True))
-        pairs: list[tuple[float, float]] = distributed.total(torch.stack([losses * self._share, hits], dim=1)).tolist()
-        return pairs
+            return [[float(loss), *found.tolist()] for loss, found in unread]
+        losses, sums = (torch.stack(column).double() for column in zip(*unread, strict=True))  # (S,), (S, K)
+        rows: list[list[float]] = distributed.total(torch.cat([losses[:, None] * self._share, sums], dim=1)).tolist()
+        return rows
 
     def _update(self) -> None:
         """Take one step of the optimiser."""
