@@ -20,6 +20,7 @@ from edge.schema import decode, encode, json_schema, read_json, refuse
 
 SCHEMA = 1
 MAX_CONTRACT_BYTES = 4 << 20
+PARITY_ONLY = "parity_only"  # in the place of a metric's name: nothing says which answers are right, so none was measured
 
 DType = Literal["uint8", "int8", "int32", "int64", "float32", "bool"]
 Target = Literal["server", "device", "browser"]
@@ -115,7 +116,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Metric:
-    """The figure that decides, where it is measured, and the worst value that may be released."""
+    """The figure that decides, where it is measured, and the worst value that may be released.
+
+    Its name is `parity_only` where no right answers are known: then files are only held against the model's own answers.
+    """
 
     name: str
     direction: Direction
@@ -209,6 +213,11 @@ class Contract:
         for name, path in self.assets.items():
             if not _FILE.fullmatch(path):
                 raise refuse(f"assets.{name}", path, "a relative path of plain names, without '..'")
+
+    @property
+    def parity_only(self) -> bool:
+        """Whether files are proved against the model's own answers alone, for want of right ones."""
+        return self.metric.name == PARITY_ONLY
 
     @property
     def main(self) -> Graph:

@@ -87,12 +87,15 @@ def _audience(contract: Contract, recipe: Recipe) -> tuple[Target, ...]:
 
 @dataclass(frozen=True)
 class Trial:
-    """What a file did on one runtime over the whole test split and the golden inputs."""
+    """What a file did on one runtime over the whole test split and the golden inputs.
+
+    `metric` and `drop` (the loss of it with its 95 % interval) are None where the contract is for parity only.
+    """
 
     runtime: str
     version: str
-    metric: float
-    drop: tuple[float, float, float]
+    metric: float | None
+    drop: tuple[float, float, float] | None
     agreement: float
     difference: Mapping[str, float]
     golden_drift: float
@@ -101,6 +104,16 @@ class Trial:
     seconds_p95: float | None = None
     peak_rss_bytes: int | None = None
     interval: tuple[float, float] | None = None
+
+    @property
+    def loss(self) -> float | None:
+        """How much of the metric is lost against the trainer's answers."""
+        return None if self.drop is None else self.drop[0]
+
+    @property
+    def harm(self) -> tuple[float, float, float]:
+        """What puts the worst trial last: the loss, then disagreement, then the largest difference."""
+        return self.loss or 0.0, 1 - self.agreement, max(self.difference.values(), default=0.0)
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,8 @@ def front_matter(findings: Findings, recorded: Mapping[str, Any]) -> str:
         lines.append(f"pipeline_tag: {contract.task}")
     if data.get("name"):
         lines.append(f"datasets: {_quoted([data['name']])}")
+    if contract.parity_only:
+        return "\n".join(lines)
     lines += [f"metrics: {_quoted([contract.metric.name])}", "model-index:", f"- name: {contract.name}", "  results:"]
     for variant in findings.released:
         if variant.metric is not None:

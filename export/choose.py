@@ -103,7 +103,7 @@ def _best(passed: Sequence[Candidate]) -> Candidate | None:
 
 
 def _choice(contract: Contract, candidate: Candidate, error: TandemError | None, best: Candidate | None) -> Choice:
-    worst = max(candidate.trials, key=lambda trial: trial.drop[0], default=None)
+    worst = max(candidate.trials, key=lambda trial: trial.harm, default=None)
     if error is not None:
         word: Literal["released", "passed", "refused"] = "refused"
         reason = str(error).removeprefix(f"{contract.name} {contract.version}, {candidate.plan.file}: ").removeprefix("not released: ")

@@ -148,7 +148,7 @@ def _trial(row: Row) -> dict[str, Any]:
         "runtime": row.runtime,
         "passed": row.passed,
         "metric": row.trial.metric,
-        "metric_loss": row.trial.drop[0],
+        "metric_loss": row.trial.loss,
         "agreement": row.trial.agreement,
         "latency_ms": row.latency_ms,
         "latency_p95_ms": row.p95_ms,

@@ -35,33 +35,34 @@ def checks(contract: Contract, candidate: Candidate, trial: Trial) -> list[Check
     elif not all(math.isfinite(worst) for worst in trial.difference.values()):
         found.append(Check("answers", "not finite (NaN or infinity)", "finite numbers", False))
     found.append(Check("top-1 agreement", f"{trial.agreement:.4f}", f"≥ {bounds.agreement:g}", trial.agreement >= bounds.agreement))
-    found.append(_loss(contract, trial))
-    if metric.floor is not None:
+    if trial.drop is not None:
+        found.append(_loss(contract, trial.drop, len(trial.scores)))
+    if metric.floor is not None and trial.metric is not None:
         enough = trial.metric >= metric.floor if metric.direction == "higher" else trial.metric <= metric.floor
         sign = "≥" if metric.direction == "higher" else "≤"
         found.append(Check(metric.name, f"{trial.metric:.4f}", f"{sign} {metric.floor:g}", enough))
     return found
 
 
-def _loss(contract: Contract, trial: Trial) -> Check:
+def _loss(contract: Contract, loss: tuple[float, float, float], samples: int) -> Check:
     """Hold the loss of the metric against its bound, and say so where the test split is too small to tell.
 
     The loss itself decides. Its interval does not, since that would let a small test split pass what a large one refuses.
     """
-    bound, (drop, low, high) = contract.tolerance.metric_drop, trial.drop
+    bound, (drop, low, high) = contract.tolerance.metric_drop, loss
     measured = f"{drop:+.4f} [{low:+.4f}, {high:+.4f}]"
-    if resolution(trial) > bound >= low:
-        measured += f", not decidable on {len(trial.scores)} samples"
+    if resolution(loss, samples) > bound >= low:
+        measured += f", not decidable on {samples} samples"
     return Check(f"loss of {contract.metric.name}", measured, f"≤ {bound:g}", drop <= bound)
 
 
-def resolution(trial: Trial) -> float:
-    """Give the smallest loss that a trial can tell from none: half its 95 % interval, at least three in the number of samples.
+def resolution(loss: tuple[float, float, float], samples: int) -> float:
+    """Give the smallest loss that a trial on so many samples can tell from none: half its 95 % interval, at least three in the number of samples.
 
     Source: J. A. Hanley, A. Lippman-Hand, "If nothing goes wrong, is everything all right?" (1983).
     """
-    _, low, high = trial.drop
-    return max((high - low) / 2, 3 / len(trial.scores))
+    _, low, high = loss
+    return max((high - low) / 2, 3 / samples)
 
 
 def size_check(contract: Contract, candidate: Candidate) -> Check | None:
@@ -125,7 +126,8 @@ def round_up(value: float, digits: int = 2) -> float:
 
 def _variant(contract: Contract, candidate: Candidate, passed: list[Trial]) -> Variant:
     plan = candidate.plan
-    worst = min(passed, key=lambda trial: trial.metric if contract.metric.direction == "higher" else -trial.metric)
+    sign = 1 if contract.metric.direction == "higher" else -1
+    worst = min(passed, key=lambda trial: sign * (trial.metric or 0.0))
     exact = contract.tolerance.onnx if plan.format == "onnx" else contract.tolerance.tflite
     return Variant(
         file=plan.file,

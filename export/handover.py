@@ -26,7 +26,7 @@ class Handover:
     """A verified hand-over.
 
     `calibration` holds (M, …) inputs that no figure is measured on; `evaluation` the whole (N, …) test split and
-    `target` its (N,) int64 classes; arrays go by tensor name.
+    `target` its (N,) int64 classes, or None where the contract is for parity only; arrays go by tensor name.
     """
 
     folder: Path
@@ -34,7 +34,7 @@ class Handover:
     program: Path
     calibration: Mapping[str, Array]
     evaluation: Mapping[str, Array]
-    target: Array
+    target: Array | None
     golden: Golden
 
 
@@ -58,7 +58,6 @@ def open_handover(folder: Path) -> Handover:
     calibration, evaluation = _samples(folder / "calibration.npz"), _samples(folder / "eval.npz")
     samples = golden.load(folder / "golden.npz", promise)
     golden.replay_steps(samples, promise, folder / "assets")
-    target = evaluation.get("target")
     inputs = {t.name: _input(evaluation, t, folder / "eval.npz") for t in promise.main.inputs}
     if target is None or target.ndim == 0 or len(target) != len(next(iter(inputs.values()))):
         raise BundleError(f"{folder / 'eval.npz'}: no 'target' with one class or value per sample; the gate measures the metric on it")
@@ -69,9 +68,22 @@ def open_handover(folder: Path) -> Handover:
         program=folder / program,
         calibration={t.name: _input(calibration, t, folder / "calibration.npz") for t in promise.main.inputs},
         evaluation=inputs,
-        target=target,
+        target=_target(evaluation, promise, folder / "eval.npz"),
         golden=samples,
     )
+
+
+def _target(arrays: Mapping[str, Array], promise: Contract, path: Path) -> Array | None:
+    """Give what is right, or None where the contract is for parity only."""
+    target, count = arrays.get("target"), len(next(array for name, array in arrays.items() if name != "target"))
+    if promise.parity_only:
+        if target is not None or promise.metric.floor is not None:
+            raise BundleError(f"{path}: the metric is parity_only, expected neither a floor nor 'target'; name a metric that can be measured")
+        return None
+    if target is None or target.shape != (count,):
+        raise BundleError(f"{path}: no 'target' with one class per sample; the gate measures the metric on it")
+    _check_classes(target, promise, path)
+    return target
 
 
 def _check_classes(target: Array, promise: Contract, path: Path) -> None:

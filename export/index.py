@@ -45,7 +45,7 @@ def facts(findings: Findings) -> dict[str, Any]:
         "task": findings.contract.task,
         "metric_name": findings.contract.metric.name,
         "metric": row.trial.metric if row else None,
-        "loss": row.trial.drop[0] if row else None,
+        "loss": row.trial.loss if row else None,
         "size_bytes": min((r.size_bytes for r in table), default=None),
         "files": list(dict.fromkeys(r.file for r in table)),
         "date": now().isoformat(),

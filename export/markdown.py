@@ -42,9 +42,9 @@ def _table(findings: Findings, table: list[Row]) -> str:
             _cell(row.runtime),
             "✅" if row.passed else "❌",
             f"{row.size_bytes / 1000:.1f}",
-            f"{row.trial.metric:.4f}",
+            "–" if row.trial.metric is None else f"{row.trial.metric:.4f}",
             sure,
-            f"{row.trial.drop[0]:+.4f}",
+            "–" if row.trial.loss is None else f"{row.trial.loss:+.4f}",
             f"{row.trial.agreement:.4f}",
             f"{row.latency_ms:.3f}",
             memory,
@@ -55,8 +55,8 @@ def _table(findings: Findings, table: list[Row]) -> str:
 
 def _worst(findings: Findings, table: list[Row]) -> str:
     row = worst(table)
-    if row is None:
-        return ""
+    if row is None or row.trial.drop is None:
+        return findings.proof
     drop, low, high = row.trial.drop
     bound = findings.contract.tolerance.metric_drop
     return (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edge import measures
-from edge.contract import Metric
+from edge.contract import PARITY_ONLY, Contract, Metric
 from edge.errors import ContractError, GateError
 from edge.measures import Measure
 
@@ -20,6 +20,8 @@ def decisive(metric: Metric) -> Measure:
     Raises:
         GateError: No metric is called so, or the contract wants it the other way round.
     """
+    if metric.name == PARITY_ONLY:
+        raise GateError(f"metric: {PARITY_ONLY} measures nothing; name a metric and hand over an eval.npz with 'target'")
     try:
         found = measures.measure(metric.name)
     except ContractError as error:
@@ -27,6 +29,21 @@ def decisive(metric: Metric) -> Measure:
     if found.direction != metric.direction:
         raise GateError(f"metric: of {metric.name} {found.direction} is better, the contract says {metric.direction}; correct the contract")
     return found
+
+
+def agreement(contract: Contract) -> Measure:
+    """Return the measure that tells which samples are answered alike.
+
+    Without a metric it goes by what the first output is: scores of the labels are alike where the best one is the same, and
+    everything else where the values are.
+
+    Raises:
+        GateError: The contract's metric is none.
+    """
+    if not contract.parity_only:
+        return decisive(contract.metric)
+    output = contract.main.outputs[0]
+    return measures.measure("accuracy" if len(contract.labels) > 1 and output.shape[-1] == len(contract.labels) else "rmse")
 
 
 def confusion(scores: Array, target: Array, classes: int) -> Array:

@@ -19,7 +19,7 @@ from edge.storage import load_npz, save_npz
 from edge.variants import RUNTIMES_OF
 from export.candidate import Candidate, Trial, provisional
 from export.handover import Handover
-from export.metric import decisive
+from export.metric import agreement, decisive
 from export.sandbox import Sandbox
 
 Array = np.ndarray[Any, Any]
@@ -28,17 +28,20 @@ LEGACY = "tflite-runtime"
 
 @dataclass(frozen=True)
 class Bench:
-    """The samples that every file answers, with the trainer's answers: (N, …) by tensor name; the last rows are golden."""
+    """The samples that every file answers, with the trainer's answers: (N, …) by tensor name; the last rows are golden.
+
+    `target` is what would be right, (N without the golden ones, …); None where nobody knows.
+    """
 
     inputs: Path
     reference: Mapping[str, Array]
-    target: Array
+    target: Array | None
     golden: int
 
     @property
     def count(self) -> int:
         """Number of test samples, without the golden ones."""
-        return len(self.target)
+        return len(next(iter(self.reference.values()))) - self.golden
 
 
 def interpreters() -> dict[str, str]:
@@ -126,15 +129,15 @@ def _compare(handover: Handover, bench: Bench, got: Mapping[str, Array], report:
     n = bench.count
     first = handover.contract.main.outputs[0].name
     scores, reference = got[first][:n], bench.reference[first][:n]
-    measure = decisive(handover.contract.metric)
+    measure = None if bench.target is None else decisive(handover.contract.metric)
     golden = max(_worst(got[name][n:], stored) for name, stored in handover.golden.outputs.items())
     return Trial(
         runtime=report["runtime"],
         version=report["version"],
-        metric=measure.of(scores, bench.target),
-        interval=measure.interval(scores, bench.target),
-        drop=measure.loss(scores, reference, bench.target),
-        agreement=float(np.mean(measure.agree(scores, reference))),
+        metric=measure.of(scores, bench.target) if measure else None,
+        interval=measure.interval(scores, bench.target) if measure else None,
+        drop=measure.loss(scores, reference, bench.target) if measure else None,
+        agreement=float(np.mean(agreement(handover.contract).agree(scores, reference))),
         difference={name: _worst(got[name], bench.reference[name]) for name in got},
         golden_drift=golden,
         seconds_per_sample=report["seconds_per_sample"],

@@ -76,7 +76,9 @@ def _points(table: list[Row]) -> list[Point]:
     """Give each file its place in the picture, with the figure of its worst runtime."""
     found = []
     for number, file in enumerate(_files(table), 1):
-        row = max((row for row in table if row.file == file), key=lambda row: row.trial.drop[0])
+        row = max((row for row in table if row.file == file), key=lambda row: row.trial.harm)
+        if row.trial.metric is None:
+            return []
         low, high = row.interval or (row.trial.metric, row.trial.metric)
         kind = "onnx" if file.endswith(".onnx") else "tflite"
         found.append(Point(number, row.size_bytes / 1000, row.trial.metric, low, high, kind))
@@ -86,7 +88,7 @@ def _points(table: list[Row]) -> list[Point]:
 def _matrices(findings: Findings) -> list[Matrix]:
     """Put the trainer's confusion matrix beside that of the first quantized file."""
     count, bench = len(findings.contract.labels), findings.bench
-    if bench is None or not 2 <= count <= MOST_CLASSES:
+    if bench is None or bench.target is None or not 2 <= count <= MOST_CLASSES:
         return []
     reference = bench.reference[findings.contract.main.outputs[0].name][: bench.count]
     if reference.ndim != 2 or reference.shape[1] != count or not report_samples.classes(reference, bench.target):

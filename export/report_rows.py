@@ -47,6 +47,13 @@ class Findings:
         return self.bench.count if self.bench else 0
 
     @property
+    def proof(self) -> str:
+        """Say what the samples were, in a few words."""
+        if self.contract.parity_only:
+            return f"Parity only: held against the given model's own answers to {self.samples} samples; whether those are right was not measured."
+        return ""
+
+    @property
     def refusals(self) -> list[tuple[str, str, str, bool]]:
         """Each file that a runtime could not run: file, runtime, what it said, and whether the contract requires it to."""
         required = self.contract.requires_runtimes
@@ -119,5 +126,5 @@ def rows(findings: Findings) -> list[Row]:
 
 
 def worst(table: list[Row]) -> Row | None:
-    """Give the row that loses most of the metric."""
-    return max(table, key=lambda row: row.trial.drop[0], default=None)
+    """Give the row that loses most of the metric or, where none is measured, agrees least."""
+    return max(table, key=lambda row: row.trial.harm, default=None)

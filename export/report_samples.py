@@ -73,14 +73,15 @@ def disagreements(findings: Findings) -> list[Disagreement]:
     return found
 
 
-def classes(scores: Array, target: Array) -> bool:
+def classes(scores: Array, target: Array | None) -> bool:
     """Tell whether answers are (N, C) scores of classes, and targets (N,) classes."""
-    return scores.ndim == 2 and scores.shape[1] > 1 and target.ndim == 1 and target.dtype.kind in "iu"
+    return target is not None and scores.ndim == 2 and scores.shape[1] > 1 and target.ndim == 1 and target.dtype.kind in "iu"
 
 
 def _classes(findings: Findings, title: str, scores: Array, reference: Array) -> Disagreement:
     """Take the samples whose highest score is another class."""
-    target = findings.bench.target if findings.bench else np.zeros(0, np.int64)
+    known = findings.bench.target if findings.bench else None
+    target = np.zeros(0, np.int64) if known is None else known
     trainer, here = reference.argmax(axis=1), scores.argmax(axis=1)
     where = np.flatnonzero(trainer != here)
     shown = []

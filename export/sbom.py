@@ -98,6 +98,8 @@ def _metrics(findings: Findings) -> list[dict[str, Any]]:
     found = []
     for candidate in findings.candidates:
         for trial in candidate.trials:
+            if trial.metric is None:
+                continue
             measured: dict[str, Any] = {
                 "type": findings.contract.metric.name,
                 "value": f"{trial.metric:.6g}",

@@ -56,6 +56,7 @@ def contents(bundle: Bundle) -> dict[str, Any]:
     """Give a bundle's contract, and its variants in short."""
     return {
         "contract": bundle.contract.to_json(),
+        "parity_only": bundle.contract.parity_only,
         "variants": [
             {
                 "file": v.file,
@@ -75,7 +76,9 @@ def _lines(bundle: Bundle) -> list[str]:
     lines = [f"{contract.name} {contract.version}: {contract.description or contract.task}"]
     for side, tensors in (("takes", contract.main.inputs), ("gives", contract.main.outputs)):
         lines += [f"  {side} {t.name}: {t.dtype} {t.shape} {t.meaning}".rstrip() for t in tensors]
-    lines.append(f"  {'file':<34} {'kB':>8} {contract.metric.name:>9}  passed on")
+    if contract.parity_only:
+        lines.append("  proved: parity only; files answer as the model that was given, whose answers nobody has measured")
+    lines.append(f"  {'file':<34} {'kB':>8} {'' if contract.parity_only else contract.metric.name:>9}  passed on")
     for v in bundle.variants:
         metric = "–" if v.metric is None else f"{v.metric:.4f}"
         lines.append(f"  {v.file:<34} {v.size_bytes / 1000:>8.1f} {metric:>9}  {', '.join(v.passed)}")

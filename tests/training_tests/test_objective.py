@@ -118,7 +118,7 @@ def test_values_are_learned_judged_and_handed_over(tmp_path: Path, capsys: pytes
     assert (outcome.folder / "values.png").read_bytes().startswith(b"\x89PNG")
     handed = open_handover(tmp_path / "plane_linear")
     assert handed.target.dtype == np.float32
-    assert handed.golden.labels is None
+    assert handed.golden.labels == ()
     assert json.loads((outcome.folder / "training.json").read_text())["errors"]["test"]["mae"] < 0.06
 
 
