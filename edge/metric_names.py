@@ -11,6 +11,11 @@ ERRORS = "tandem_errors_total"
 STAGE_SECONDS = "tandem_stage_seconds"
 MODEL_READY = "tandem_model_ready"
 MODEL_INFO = "tandem_model_info"
+BATCH_SAMPLES = "tandem_batch_samples"
+BATCH_LIMIT = "tandem_batch_limit"
+QUEUE_REQUESTS = "tandem_queue_requests"
+QUEUE_OLDEST_SECONDS = "tandem_queue_oldest_seconds"
+IN_FLIGHT = "tandem_in_flight_requests"
 
 HELP = {
     REQUESTS: "Requests answered, by model, version, route and HTTP status.",
@@ -18,6 +23,11 @@ HELP = {
     STAGE_SECONDS: "Seconds that a successful inference request spent in each stage.",
     MODEL_READY: "1 where a model has replayed its golden inputs and answers, else 0.",
     MODEL_INFO: "1, with the runtime, the execution provider in use and the file of each ready model as labels.",
+    BATCH_SAMPLES: "Samples in the batch that a successful inference request ran in.",
+    BATCH_LIMIT: "Largest batch that pays for a model here, as measured when it was loaded; 1 where batching is off.",
+    QUEUE_REQUESTS: "Requests that are accepted and have not begun to run.",
+    QUEUE_OLDEST_SECONDS: "Seconds that the oldest request in the queue has waited.",
+    IN_FLIGHT: "Requests that have come and are not answered.",
 }
 LABELS = {
     REQUESTS: ("model", "version", "route", "code"),
@@ -25,20 +35,31 @@ LABELS = {
     STAGE_SECONDS: ("model", "version", "stage"),
     MODEL_READY: ("model", "version"),
     MODEL_INFO: ("model", "version", "runtime", "provider", "file"),
+    BATCH_SAMPLES: ("model", "version"),
+    BATCH_LIMIT: ("model", "version"),
+    QUEUE_REQUESTS: ("model", "version"),
+    QUEUE_OLDEST_SECONDS: ("model", "version"),
+    IN_FLIGHT: ("model", "version"),
 }
 
-DECODE, PREPROCESS, INFERENCE, POSTPROCESS, TOTAL = "decode", "preprocess", "inference", "postprocess", "total"
-STAGES = (DECODE, PREPROCESS, INFERENCE, POSTPROCESS, TOTAL)
+DECODE, PREPROCESS, QUEUE, INFERENCE = "decode", "preprocess", "queue", "inference"
+POSTPROCESS, TOTAL = "postprocess", "total"
+STAGES = (DECODE, PREPROCESS, QUEUE, INFERENCE, POSTPROCESS, TOTAL)
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 OTHER = "other"
 REASONS = (
+    "admin_off",
     "bad_bundle",
     "bad_contract",
     "bad_input",
     "budget",
     "conversion",
+    "deadline",
     "disconnected",
+    "draining",
     "environment",
     "gate",
     "internal",
@@ -46,7 +67,9 @@ REASONS = (
     "not_ready",
     "parity",
     "provider",
+    "queue_full",
     "runtime_missing",
+    "slow_body",
     "too_large",
     "unknown_model",
     "unknown_path",

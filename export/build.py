@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -91,13 +92,20 @@ class Builder:
         found, left = list[Candidate](), dict[Plan, str]()
         for plan in wanted:
             try:
-                found.append(self.convert(plan, base) if plan.quantized else replace(base, plan=plan))
+                found.append(self.convert(plan, base) if plan.derived else self._as(plan, base))
             except (ConversionError, GateError) as error:
                 if not choose.is_open(self.handover.contract, plan):
                     raise
                 left[plan] = str(error)
         left |= choose.alike([c for c in found if choose.is_open(self.handover.contract, c.plan)])
         return [c for c in found if c.plan not in left], left
+
+    def _as(self, plan: Plan, base: Candidate) -> Candidate:
+        """Give the converted file the name that the plan has for it."""
+        path = self.sandbox.folder / plan.file
+        if path != base.path:
+            shutil.copyfile(base.path, path)
+        return replace(base, plan=plan, path=path)
 
     def save_calibration(self) -> None:
         """Write the samples that no figure is measured on, once."""
@@ -157,7 +165,7 @@ def build(
         SetupError: A tool is missing.
         UsageError: `only` names nothing that the contract asks for.
     """
-    programs.require_targets(programs.of(handover.program.name), handover.contract)
+    programs.require(programs.of(handover.program.name), handover.contract)
     wanted = chosen(plans(handover.contract), only)
     trials = sum(1 for plan in wanted for runtime in RUNTIMES_OF[plan.format] if runtime in at_hand)
     progress = Progress(f"export {handover.contract.name}", 1 + len(wanted) + trials)

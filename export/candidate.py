@@ -46,6 +46,11 @@ class Plan:
         """Whether it is allowed to differ from the trainer by more than rounding."""
         return self.recipe != "fp32"
 
+    @property
+    def derived(self) -> bool:
+        """Whether it is made from a float file, and not straight from the program."""
+        return recipes.get(self.format, self.recipe).tool != "converter"
+
 
 def plans(contract: Contract) -> list[Plan]:
     """List the files to make, in the order in which a runtime shall prefer them.
@@ -62,7 +67,7 @@ def plans(contract: Contract) -> list[Plan]:
     large, small = ([r for r in wanted if r.format == format] for format in ("onnx", "tflite"))
     if "server" in contract.targets and not any(recipe.exact for recipe in large):
         large.insert(0, recipes.get("onnx", "fp32"))
-    if set(contract.targets) & set(recipes.SMALL) and not any(recipe.exact for recipe in small):
+    if set(contract.targets) & set(recipes.SMALL) and not any(recipe.tool == "converter" for recipe in small):
         small.append(recipes.get("tflite", "fp32"))
     return [Plan(r.format, r.name, _audience(contract, r)) for r in dict.fromkeys((*large, *small))]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +110,6 @@ def quantize(program: str, contract_file: str, recipe: str, samples: str, output
     Raises:
         ConversionError: The converter has no such recipe, or refuses the model.
     """
-    if recipe not in _RECIPES:
-        raise ConversionError(f"TensorFlow's converter has no recipe {recipe!r}; it has {', '.join(_RECIPES)}; choose another recipe")
     promise = contract.load(Path(contract_file))
     model = open_keras(program, promise, "tensorflow")
     _unroll(model.model)
@@ -135,21 +133,41 @@ def _write(model: KerasProgram, promise: Contract, arrays: dict[str, Array], out
     archive.add_endpoint("serving_default", call, input_signature=specs)
     with tempfile.TemporaryDirectory(dir=Path(output).parent) as folder:
         archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if recipe is not None:
-            _RECIPES[recipe](converter)
-            if recipe.startswith("static"):
-                converter.representative_dataset = lambda: _rows(feeds)
-        try:
-            content = converter.convert()
-        except Exception as error:  # its error class is private and derives from Exception alone
-            raise ConversionError(f"{promise.name}: TensorFlow's converter refuses the model: {_reason(str(error))}") from None
+        content = convert_saved(folder, promise.name, {f"args_{i}": feed for i, feed in enumerate(feeds)}, recipe)
     Path(output).write_bytes(content)
 
 
-def _rows(feeds: list[Array]) -> Iterator[dict[str, Array]]:
-    for i in range(len(feeds[0])):
-        yield {f"args_{k}": feed[i : i + 1] for k, feed in enumerate(feeds)}
+def convert_saved(folder: str, title: str, feeds: Mapping[str, Array], recipe: str | None) -> bytes:
+    """Convert a SavedModel to TFLite, in float32 or by a recipe, and give the file's content.
+
+    Args:
+        folder: The SavedModel.
+        title: The model's name, for messages.
+        feeds: (M, …) samples for calibration, by the names of the signature.
+        recipe: One of those that TensorFlow's converter knows, or None.
+
+    Raises:
+        ConversionError: The converter has no such recipe, or refuses the model.
+    """
+    import tensorflow as tf
+
+    if recipe is not None and recipe not in _RECIPES:
+        raise ConversionError(f"TensorFlow's converter has no recipe {recipe!r}; it has {', '.join(_RECIPES)}; choose another recipe")
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    if recipe is not None:
+        _RECIPES[recipe](converter)
+        if recipe.startswith("static"):
+            converter.representative_dataset = lambda: _rows(feeds)
+    try:
+        content: bytes = converter.convert()
+    except Exception as error:  # its error class is private and derives from Exception alone
+        raise ConversionError(f"{title}: TensorFlow's converter refuses the model: {_reason(str(error))}") from None
+    return content
+
+
+def _rows(feeds: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+    for i in range(len(next(iter(feeds.values())))):
+        yield {name: feed[i : i + 1] for name, feed in feeds.items()}
 
 
 def _dynamic(converter: Any) -> None:

@@ -18,7 +18,7 @@ from edge.storage import load_npz, verify
 from export import programs
 
 Array = np.ndarray[Any, Any]
-UNLISTED = frozenset({"training.json", "curves.png", "confusion.png", "reliability.png", "values.png", "run.html"})
+UNLISTED = frozenset({"training.json", "curves.png", "confusion.png", "reliability.png", "values.png", "run.html", "given.json"})
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,6 @@ def open_handover(folder: Path) -> Handover:
     samples = golden.load(folder / "golden.npz", promise)
     golden.replay_steps(samples, promise, folder / "assets")
     inputs = {t.name: _input(evaluation, t, folder / "eval.npz") for t in promise.main.inputs}
-    if target is None or target.ndim == 0 or len(target) != len(next(iter(inputs.values()))):
-        raise BundleError(f"{folder / 'eval.npz'}: no 'target' with one class or value per sample; the gate measures the metric on it")
-    _check_classes(target, promise, folder / "eval.npz")
     return Handover(
         folder=folder,
         contract=promise,
@@ -75,13 +72,13 @@ def open_handover(folder: Path) -> Handover:
 
 def _target(arrays: Mapping[str, Array], promise: Contract, path: Path) -> Array | None:
     """Give what is right, or None where the contract is for parity only."""
-    target, count = arrays.get("target"), len(next(array for name, array in arrays.items() if name != "target"))
+    target, count = arrays.get("target"), len(arrays[f"input/{promise.main.inputs[0].name}"])
     if promise.parity_only:
         if target is not None or promise.metric.floor is not None:
             raise BundleError(f"{path}: the metric is parity_only, expected neither a floor nor 'target'; name a metric that can be measured")
         return None
-    if target is None or target.shape != (count,):
-        raise BundleError(f"{path}: no 'target' with one class per sample; the gate measures the metric on it")
+    if target is None or target.ndim == 0 or len(target) != count:
+        raise BundleError(f"{path}: no 'target' with one class or value per sample; the gate measures the metric on it")
     _check_classes(target, promise, path)
     return target
 

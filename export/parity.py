@@ -13,7 +13,7 @@ import numpy as np
 
 from edge import runtimes
 from edge.contract import Contract
-from edge.errors import SetupError
+from edge.errors import ParityError, SetupError
 from edge.schema import encode
 from edge.storage import load_npz, save_npz
 from edge.variants import RUNTIMES_OF

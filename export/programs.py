@@ -53,7 +53,28 @@ KINDS: tuple[Kind, ...] = (
         "an XGBoost booster",
         {"reference": "export.from_xgboost:reference", "onnx": "export.from_xgboost:onnx"},
     ),
+    Kind(
+        "given.onnx",
+        "an ONNX file",
+        {"reference": "export.given_onnx:reference", "onnx": "export.given_onnx:onnx"},
+    ),
+    Kind(
+        "given.tflite",
+        "a TFLite file",
+        {"reference": "export.given_tflite:reference", "tflite": "export.given_tflite:tflite"},
+    ),
+    Kind(
+        "saved_model.zip",
+        "a TensorFlow SavedModel",
+        {
+            "reference": "export.from_saved_model:reference",
+            "tflite": "export.from_saved_model:tflite",
+            "quantize_program": "export.from_saved_model:quantize",
+        },
+    ),
 )
+TFLITE = "given.tflite"
+GIVEN = ("as_given", "fp32")  # the recipes that a TFLite file from elsewhere can have: its own
 FILES: tuple[str, ...] = tuple(kind.file for kind in KINDS)
 # Which extra of Tandem brings a package; every other one comes with `export`.
 EXTRAS: Mapping[str, str] = {
@@ -88,12 +109,24 @@ def find(listed: Mapping[str, str], folder: str) -> str:
     return found[0]
 
 
-def require_targets(kind: Kind, contract: Contract) -> None:
-    """Refuse targets that no file can be made for.
+def require(kind: Kind, contract: Contract) -> None:
+    """Refuse targets and recipes that no file can be made for.
 
     Raises:
-        ConversionError: A device or a browser is among the targets, and the program cannot become TFLite.
+        ConversionError: A device or a browser is among the targets and the program cannot become TFLite, or a server is and it
+            cannot become ONNX; or a recipe needs another program.
     """
+    named = () if contract.recipes == "auto" else contract.recipes
+    wrong = [name for name in named if name not in GIVEN] if kind.file == TFLITE else [name for name in named if name == "as_given"]
+    if wrong:
+        rule = f"{TFLITE} is released as it is: set recipes to 'auto'" if kind.file == TFLITE else f"as_given is for {TFLITE} alone"
+        raise ConversionError(f"{contract.name}: recipes names {', '.join(wrong)}, but {rule}")
+    if "server" in contract.targets and "onnx" not in kind.steps:
+        others = tuple(target for target in contract.targets if target != "server") or ("device",)
+        raise ConversionError(
+            f"{contract.name}: targets names server, but {kind.title} ({kind.file}) cannot become ONNX, which servers take; "
+            f"set targets to {list(others)} in the contract, or give the model in ONNX too, as another contract"
+        )
     small = [target for target in contract.targets if target != "server"]
     if small and "tflite" not in kind.steps:
         raise ConversionError(

@@ -130,6 +130,7 @@ TABLE: tuple[Recipe, ...] = (
     _onnx("fp32", "float32", "converter", False, "as trained"),
     _onnx("fp16", "float16", "onnx-float16", False, "half the size; fast on a GPU, slow on a processor"),
     _onnx("int8", "int8", "onnxruntime", True, "a quarter of the size; integers, where a processor is quick with them"),
+    Recipe("as_given", "tflite", "as given", "as given", "converter", False, SMALL, "a file from elsewhere, as it came"),
     Recipe("fp32", "tflite", "float32", "float32", "converter", False, SMALL, "as trained"),
     _tflite("fp16", "float16", "float32", False, "half the size; computed in float32"),
     _tflite("dynamic_wi8_afp32", "int8", "int8, ranges found at run time", False, "a quarter of the size, without samples", _SAFE),

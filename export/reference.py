@@ -13,6 +13,7 @@ from edge import contract
 from edge.contract import Contract
 from edge.errors import ConversionError
 from edge.storage import load_npz, save_npz
+from export.pt2_program import open_pt2
 
 BATCH = 256
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -35,7 +36,7 @@ def run(program: str, contract_file: str, inputs: str, outputs: str) -> dict[str
     import torch
 
     promise = contract.load(Path(contract_file))
-    module = torch.export.load(program).module()
+    module = open_pt2(program).module()
 
     def call(feeds: Sequence[Array]) -> list[Array]:
         answer = module(*(torch.from_numpy(feed) for feed in feeds))

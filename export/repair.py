@@ -96,7 +96,7 @@ def mend_all(builder: Builder, candidates: list[Candidate], bench: Bench, repair
     """
     promise = builder.handover.contract
     source = next((c for c in candidates if c.plan.format == "tflite" and not c.plan.quantized), None)
-    small = [c for c in candidates if c.plan.format == "tflite" and c.plan.quantized]
+    small = [c for c in candidates if c.plan.format == "tflite" and c.plan.quantized and c.plan.derived]
     failed = [c for c in small if isinstance(verdict(promise, c)[1], GateError)]
     if source is None or verdict(promise, source)[0] is None:
         return candidates

@@ -8,6 +8,7 @@ from typing import Any
 from edge import contract
 from edge.errors import ConversionError
 from export.onnx_file import finish
+from export.pt2_program import open_pt2
 
 
 def run(program: str, contract_file: str, output: str) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def run(program: str, contract_file: str, output: str) -> dict[str, Any]:
     promise = contract.load(Path(contract_file))
     graph = promise.main
     exported = torch.onnx.export(
-        torch.export.load(program),
+        open_pt2(program),
         args=(),
         dynamo=True,
         external_data=False,

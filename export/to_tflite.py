@@ -13,6 +13,7 @@ from edge.contract import Graph
 from edge.errors import ConversionError
 from edge.storage import load_npz
 from export import operators
+from export.pt2_program import open_pt2
 
 
 def run(program: str, contract_file: str, samples: str, output: str) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def run(program: str, contract_file: str, samples: str, output: str) -> dict[str
     promise = contract.load(Path(contract_file))
     arrays = load_npz(Path(samples))
     example = tuple(torch.from_numpy(arrays[f"input/{t.name}"][:1]) for t in promise.main.inputs)
-    litert_torch.convert(torch.export.load(program).module(), example).export(output)
+    litert_torch.convert(open_pt2(program).module(), example).export(output)
     return inspect(output, promise.main)
 
 
@@ -48,10 +49,7 @@ def inspect(path: str, graph: Graph) -> dict[str, Any]:
         GateError: It needs operators that no plain runtime has.
     """
     described = operators.describe(path)
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=path, experimental_op_resolver_type=_reference_resolver())
-    interpreter.allocate_tensors()
+    interpreter = plain_interpreter(path)
     runner = interpreter.get_signature_runner("serving_default")
     report: dict[str, Any] = {}
     for side, details, tensors in (
@@ -61,16 +59,18 @@ def inspect(path: str, graph: Graph) -> dict[str, Any]:
         if len(details) != len(tensors):
             raise ConversionError(f"{path}: {len(details)} {side}, expected {len(tensors)}")
         ordered = [details[name] for name in sorted(details, key=_number)]
-        report[side] = [_physical(detail, tensor.layout) for detail, tensor in zip(ordered, tensors, strict=True)]
+        report[side] = [physical(detail, tensor.layout) for detail, tensor in zip(ordered, tensors, strict=True)]
     report["operators"] = [op["op_name"] for op in interpreter._get_ops_details()]
     return {**report, **described}
 
 
-def _reference_resolver() -> Any:
-    """Choose the resolver that shows the file's own operators, not those of a delegate."""
-    from ai_edge_litert.interpreter import OpResolverType
+def plain_interpreter(path: str) -> Any:
+    """Load a file without the delegate that otherwise takes its operators: it shows and runs the file's own."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    return OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_path=path, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 def _number(name: str) -> tuple[int, str]:
@@ -79,7 +79,8 @@ def _number(name: str) -> tuple[int, str]:
     return (int(digits[-1]) if digits else 0, name)
 
 
-def _physical(detail: dict[str, Any], layout: str) -> dict[str, Any]:
+def physical(detail: dict[str, Any], layout: str) -> dict[str, Any]:
+    """Describe a tensor of a file, as an interpreter gives it: name, dtype, layout, and what its integers stand for."""
     scale, zero_point = detail["quantization"]
     dtype = np.dtype(detail["dtype"]).name
     quantized = dtype != "float32" and scale != 0

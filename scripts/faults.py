@@ -12,10 +12,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge.errors import EXIT_USAGE, TandemError
 from planting import bundle_faults, data_faults, machine_faults, model_faults
 from planting.fault import ROOT, WORK, Fault, Finding, Workshop
 from planting.page import render, short
+
+from edge.errors import EXIT_USAGE, TandemError
 
 PAGE = ROOT / "docs" / "faults.md"
 SECTIONS: Mapping[str, Sequence[Fault]] = {

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge.errors import InputError
+from edge.errors import TandemError
 from serving.errors import DeadlineError, DrainingError, QueueFullError
 from serving.latency import Latency, Run
 
@@ -36,6 +36,28 @@ class Outcome:
     waited: float
     ran: float
     samples: int
+
+
+class Memory:
+    """The bytes of all request bodies that are held."""
+
+    def __init__(self, limit: int) -> None:
+        """Begin with nothing held."""
+        self.limit, self.held = limit, 0
+
+    def take(self, size: int) -> None:
+        """Count bytes that have come.
+
+        Raises:
+            QueueFullError: They would be more than may be held; they are not counted.
+        """
+        if self.held + size > self.limit:
+            raise QueueFullError(f"requests with {self.held} bytes are being worked on, {self.limit} may be; send it again in 1 s", 1)
+        self.held += size
+
+    def give(self, size: int) -> None:
+        """Count bytes that are let go."""
+        self.held -= size
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +78,9 @@ class Job:
 class Environment(Protocol):
     """What the scheduler needs of the world."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """How many batches may run at once."""
 
     def now(self) -> float:
         """Tell the time in seconds."""
@@ -67,19 +91,19 @@ class Environment(Protocol):
     def call_at(self, when: float, call: Callable[[], None]) -> Callable[[], None]:
         """Call at a time; gives what cancels it."""
 
-    def start(self, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Run work elsewhere, and call back here with what it gave; never called more often than there are slots."""
+    def start(self, work: Callable[[], Any], done: Callable[[Any], None], expected: float) -> None:
+        """Run work that should take `expected` seconds, and call back later with what it gave; at most `slots` run at once."""
 
 
 class Lane:
-    """The queue of one model. `arriving` counts requests that are accepted and still being decoded."""
+    """The queue of one model. `arriving` counts requests that are being decoded, `in_flight` all that are not answered."""
 
     def __init__(self, name: str, run: Run, latency: Latency, *, most_waiting: int, concurrency: int = 1) -> None:
         """Begin empty; batches have at most `latency.limit` samples, except that a larger request runs alone."""
         self.name, self.run, self.latency = name, run, latency
         self.concurrency, self._most_waiting = concurrency, most_waiting
         self.queue: deque[Job] = deque()
-        self.arriving, self.running, self.samples = 0, 0, 0
+        self.arriving, self.running, self.samples, self.in_flight = 0, 0, 0, 0
         self.draining = False
         self.used, self.busy_until, self.next_deadline = 0.0, 0.0, math.inf
 
@@ -91,7 +115,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether nothing is accepted that is not finished."""
-        return not (self.queue or self.arriving or self.running)
+        return not (self.queue or self.arriving or self.running or self.in_flight)
 
     def oldest_wait(self, now: float) -> float:
         """Seconds that the head of the queue has waited, 0 where it is empty."""
@@ -186,16 +210,12 @@ class Scheduler:
         if now + seconds > job.deadline:
             left = max(0.0, job.deadline - now)
             raise DeadlineError(f"{lane.name}: an answer is expected in {seconds:.3f} s, {left:.3f} s are left; allow more time, or try later")
-        if lane.idle or (lane.arriving == 1 and not lane.queue and not lane.running):
+        if not lane.queue and not lane.running:
             lane.used = max(lane.used, self._turn)
         lane.put(job)
         if not self._deferred:
             self._deferred = True
             self._environment.defer(self._dispatch)
-
-    def drain(self, lane: Lane) -> None:
-        """Take no more for a lane; what is accepted is finished."""
-        lane.draining = True
 
     def _dispatch(self) -> None:
         self._deferred = False
@@ -214,7 +234,8 @@ class Scheduler:
         samples = sum(job.count for job in jobs)
         self._free -= 1
         lane.running += 1
-        lane.busy_until = now + lane.latency.predict(samples)
+        expected = lane.latency.predict(samples)
+        lane.busy_until = now + expected
         self._turn = lane.used
 
         def work() -> tuple[list[Mapping[str, Array] | Exception], float]:
@@ -234,7 +255,7 @@ class Scheduler:
                 job.done(Outcome(outputs, error, now - job.arrived, seconds, 0 if failed else samples))
             self._dispatch()
 
-        self._environment.start(work, done)
+        self._environment.start(work, done, expected)
 
     def _set_alarm(self) -> None:
         """See to it that no deadline passes unnoticed while every slot is taken; one alarm stands for all jobs."""
@@ -274,7 +295,7 @@ def _split(outputs: Mapping[str, Array], jobs: list[Job]) -> list[Mapping[str, A
     ends = list(itertools.accumulate(job.count for job in jobs))
     for name, array in outputs.items():
         if len(array) != ends[-1]:
-            raise InputError(f"output {name!r} has {len(array)} rows for {ends[-1]} samples, expected one for each")
+            raise TandemError(f"output {name!r} has {len(array)} rows for {ends[-1]} samples, expected one for each")
     if len(jobs) == 1:
         return [outputs]
     return [{name: array[end - job.count : end] for name, array in outputs.items()} for job, end in zip(jobs, ends, strict=True)]

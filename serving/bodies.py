@@ -1,26 +1,28 @@
-"""Request bodies: read up to a limit, of the content types that are taken, with multipart forms held in memory."""
+"""Request bodies: read up to a limit and within a time, of the content types that are taken, with multipart forms held in memory."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
 
 from edge.errors import InputError, TooLargeError, UnsupportedMediaError
-from serving.errors import DisconnectedError
+from serving.batching import Memory
+from serving.errors import DisconnectedError, SlowBodyError
 
+Receive = Callable[[], Awaitable[Any]]
 JSON_TYPES = ("application/json",)
 BINARY_TYPES = ("application/octet-stream",)
 FORM_TYPE = "multipart/form-data"
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns about every malformed form, which the caller is told
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Body:
     """A body that came whole, its media type in lower case without parameters, and its whole Content-Type header."""
 
@@ -29,36 +31,69 @@ class Body:
     content_type: str
 
 
-async def read(request: Request, limit: int) -> Body:
-    """Read a body.
+class Reader:
+    """Reads one body; what it holds counts until `release`."""
 
-    Args:
-        request: The request; nothing of its body was read before.
-        limit: The most bytes that are taken.
+    def __init__(self, memory: Memory, limit: int, seconds: float) -> None:
+        """Take at most `limit` bytes, which must have come within `seconds`."""
+        self._memory, self._limit, self._seconds = memory, limit, seconds
+        self._pieces: list[bytes] = []
+        self._size = 0
 
-    Raises:
-        TooLargeError: It is longer; no more than the limit was kept.
-        UnsupportedMediaError: It is compressed.
-        DisconnectedError: The caller went away.
-    """
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise UnsupportedMediaError(f"Content-Encoding is {encoding[:40]!r}, expected an uncompressed body; send it without that header")
-    declared = request.headers.get("content-length", "")
-    too_large = TooLargeError(f"the body is larger than {limit} bytes; send less, or raise TANDEM_MAX_BODY_BYTES on the server")
-    if declared.isascii() and declared.isdigit() and (len(declared) > 18 or int(declared) > limit):
-        raise too_large
-    pieces, size = [], 0
-    try:
-        async for piece in request.stream():
-            size += len(piece)
-            if size > limit:
-                raise too_large
-            pieces.append(piece)
-    except ClientDisconnect:
-        raise DisconnectedError(f"the caller went away after {size} bytes of the body") from None
-    content_type = request.headers.get("content-type", "")
-    return Body(b"".join(pieces), content_type.partition(";")[0].strip().lower(), content_type)
+    def release(self) -> None:
+        """Stop counting the bytes."""
+        self._memory.give(self._size)
+        self._pieces, self._size = [], 0
+
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> Body:
+        """Read the body.
+
+        Args:
+            headers: Names in lower case.
+            receive: ASGI's; nothing of the body was read before.
+
+        Raises:
+            TooLargeError: It is longer; no more than the limit was kept.
+            UnsupportedMediaError: It is compressed.
+            SlowBodyError: It did not come whole in time.
+            QueueFullError: The server holds as many bytes as it may.
+            DisconnectedError: The caller went away.
+        """
+        encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+        if encoding not in (b"", b"identity"):
+            came = encoding.decode("latin-1")[:40]
+            raise UnsupportedMediaError(f"Content-Encoding is {came!r}, expected an uncompressed body; send it without that header")
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and (len(declared) > 18 or int(declared) > self._limit):
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self._seconds):
+                while await self._piece(receive):
+                    pass
+        except TimeoutError:
+            raise SlowBodyError(
+                f"{self._size} bytes of the body came in {self._seconds:g} s, expected all of it by then; send less, or faster"
+            ) from None
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        content = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces = []
+        return Body(content, content_type.partition(";")[0].strip().lower(), content_type)
+
+    async def _piece(self, receive: Receive) -> bool:
+        """Read what comes next; tells whether more is to come."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError(f"the caller went away after {self._size} bytes of the body")
+        piece = message.get("body", b"")
+        if self._size + len(piece) > self._limit:
+            raise self._too_large()
+        self._memory.take(len(piece))
+        self._size += len(piece)
+        self._pieces.append(piece)
+        return bool(message.get("more_body", False))
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"the body is larger than {self._limit} bytes; send less, or raise TANDEM_MAX_BODY_BYTES on the server")
 
 
 def expect_type(body: Body, accepted: Iterable[str]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +22,19 @@ from serving.responses import REQUEST_ID, failure, refusal
 Handler = Callable[[Request], Awaitable[Response]]
 logger = logging.getLogger("bentoml.tandem")  # below BentoML's own, so that its handler writes our lines too
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answered request, as metrics and log see it; `route` is the path as a template."""
+
+    method: str
+    route: str
+    model: str
+    version: str
+    code: int
+    reason: str
+    request: str
 
 
 @dataclass(frozen=True)
@@ -42,47 +55,50 @@ class Border:
 
         async def endpoint(request: Request) -> Response:
             start = time.perf_counter()
-            request_id = _request_id(request)
+            request_id = request_identifier(request.headers.get(REQUEST_ID, ""))
             reason = ""
             try:
                 response = await handler(request)
-            except TandemError as error:
-                reason = error.reason
-                response = refusal(error, request_id, getattr(error, "allowed", ""))
-                if error.http_status >= 500 and reason != "not_ready":
-                    logger.error("request %s: %s", request_id, error)
-            except Exception:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
-                reason = "internal"
-                logger.exception("request %s failed", request_id)
-                response = failure(request_id)
+            except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
+                response, reason = self.refuse(error, request_id)
             response.headers[REQUEST_ID] = request_id
-            self._record(request, route, response.status_code, reason, request_id, time.perf_counter() - start)
+            done = Done(request.method, route, *self._labels(request), response.status_code, reason, request_id)
+            self.record(done, time.perf_counter() - start)
             return response
 
         return endpoint
 
-    def _record(self, request: Request, route: str, code: int, reason: str, request_id: str, seconds: float) -> None:
-        model, version = self._labels(request)
-        self.metrics.request(model, version, route, code)
-        if reason:
-            self.metrics.error(model, version, route, reason)
+    def refuse(self, error: Exception, request_id: str) -> tuple[Response, str]:
+        """Turn what was raised into an answer and a reason; the log gets what the caller does not."""
+        if not isinstance(error, TandemError):
+            logger.error("request %s failed", request_id, exc_info=error)
+            return failure(request_id), "internal"
+        if error.http_status == 500:
+            logger.error("request %s: %s", request_id, error)
+        return refusal(error, request_id), error.reason
+
+    def record(self, done: Done, seconds: float) -> None:
+        """Count an answered request, and log it where that is wanted."""
+        self.metrics.request(done.model, done.version, done.route, done.code)
+        if done.reason:
+            self.metrics.error(done.model, done.version, done.route, done.reason)
         if self.log_requests:
-            line = {"request": request_id, "method": request.method, "route": route, "model": model, "version": version, "code": code}
-            logger.info(json.dumps({**line, "reason": reason, "ms": round(seconds * 1000, 3)}))
+            logger.info(json.dumps({**asdict(done), "ms": round(seconds * 1000, 3)}))
 
     def _labels(self, request: Request) -> tuple[str, str]:
         """Name model and version as labels: empty where a route has none, `other` where they are not served."""
         name = request.path_params.get("model")
-        if name is None:
-            return "", ""
+        return ("", "") if name is None else self.labels(name, request.path_params.get("version"))
+
+    def labels(self, name: str, version: str | None) -> tuple[str, str]:
+        """Name a model and its version as labels, `other` where they are not served."""
         try:
-            entry = self.registry.find(name, request.path_params.get("version"))
+            entry = self.registry.find(name, version)
         except UnknownModelError:
             return names.OTHER, names.OTHER
         return entry.name, entry.version
 
 
-def _request_id(request: Request) -> str:
+def request_identifier(given: str) -> str:
     """Take the caller's id where it is harmless in a log, else make one."""
-    given = request.headers.get(REQUEST_ID, "")
-    return given if _ID.fullmatch(given) else os.urandom(8).hex()
+    return given if given and _ID.fullmatch(given) else f"{random.getrandbits(64):016x}"  # noqa: S311  # it names, it guards nothing

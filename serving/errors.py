@@ -38,3 +38,43 @@ class DisconnectedError(InputError):
 
     http_status = 499
     reason = "disconnected"
+
+
+class SlowBodyError(InputError):
+    """The body did not come within its time."""
+
+    http_status = 408
+    reason = "slow_body"
+
+
+class QueueFullError(InputError):
+    """As much waits as may wait; the caller is told when to try again."""
+
+    http_status = 429
+    reason = "queue_full"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        """Keep the whole seconds for the `Retry-After` header."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DrainingError(TandemError):
+    """The server or the model is being stopped; what was accepted is still answered."""
+
+    http_status = 503
+    reason = "draining"
+
+
+class DeadlineError(TandemError):
+    """The answer cannot come, or has not begun to come, before the caller's deadline."""
+
+    http_status = 504
+    reason = "deadline"
+
+
+class AdminOffError(InputError):
+    """Loading and unloading over HTTP is switched off."""
+
+    http_status = 403
+    reason = "admin_off"

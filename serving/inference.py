@@ -1,11 +1,10 @@
-"""The blocking part of a request, run in a worker thread: decode, preprocess, run, postprocess, each timed."""
+"""What is done to one request before and after its model runs: decode, preprocess, postprocess, encode, each timed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,70 +13,74 @@ from edge import metric_names as names
 from edge.errors import InputError
 from edge.json_tensors import dumps
 from edge.model import Model
-from edge.protocol import decode_request, encode_response
+from edge.protocol import Message, decode_request, encode_response
 from serving import inputs
-from serving.bodies import Body
+from serving.bodies import BINARY_TYPES, JSON_TYPES, Body, expect_type
 
 Array = np.ndarray[Any, Any]
+SMALL_BYTES, SMALL_BINARY_BYTES = 1 << 10, 16 << 10
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What goes back, and how many seconds each stage took."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A request that fits the contract: (N, …) inputs by name, what makes the answer of the outputs, and seconds by stage so far."""
 
-    body: bytes
-    headers: Mapping[str, str]
-    seconds: Mapping[str, float]
+    inputs: Mapping[str, Array]
+    answer: Callable[[Mapping[str, Array]], Message]
+    seconds: dict[str, float]
 
-
-@dataclass
-class Stopwatch:
-    """Seconds by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time what happens inside."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - start
+    @property
+    def count(self) -> int:
+        """Number of samples, at least 1."""
+        return len(next(iter(self.inputs.values())))
 
 
-def infer(model: Model, body: Body, header_length: str | None, max_batch: int) -> Answer:
-    """Answer a V2 inference request: logical tensors in, logical tensors out, no steps.
+def is_small(body: Body, header_length: str | None) -> bool:
+    """Tell whether reading a V2 request takes less time than handing it to a thread: few bytes, most of them not JSON."""
+    return len(body.content) <= (SMALL_BYTES if header_length is None else SMALL_BINARY_BYTES)
+
+
+def read_infer(model: Model, body: Body, header_length: str | None, max_batch: int) -> Work:
+    """Read a V2 inference request: logical tensors in, logical tensors out, no steps.
 
     Raises:
         InputError: The request does not fit the contract.
+        UnsupportedMediaError: The content type is not taken.
     """
-    watch = Stopwatch()
-    with watch.stage(names.DECODE):
-        request = decode_request(body.content, model.contract.main, header_length, max_batch=max_batch)
-    with watch.stage(names.INFERENCE):
-        outputs = model.run(request.inputs)
-    with watch.stage(names.POSTPROCESS):
-        message = encode_response(model.contract.name, model.contract.version, outputs, request)
-    return Answer(message.body, message.headers, watch.seconds)
+    start = time.perf_counter()
+    expect_type(body, (*JSON_TYPES, *BINARY_TYPES))
+    contract = model.contract
+    request = decode_request(body.content, contract.main, header_length, max_batch=max_batch)
+
+    def answer(outputs: Mapping[str, Array]) -> Message:
+        return encode_response(contract.name, contract.version, outputs, request)
+
+    return Work(request.inputs, answer, {names.DECODE: time.perf_counter() - start})
 
 
-def predict(model: Model, body: Body, max_batch: int) -> Answer:
-    """Answer a predict request: what a caller has in, what a person reads out.
+def read_predict(model: Model, body: Body, max_batch: int) -> Work:
+    """Read a predict request: what a caller has in, what a person reads out.
 
     Raises:
         InputError: The inputs do not fit the contract; where several came, the message says which one.
+        UnsupportedMediaError: The content type is not taken.
     """
-    watch = Stopwatch()
-    with watch.stage(names.DECODE):
-        values = inputs.values(body, model.contract, max_batch)
-    with watch.stage(names.PREPROCESS):
-        rows = model.stack([_prepare(model, value, i, len(values)) for i, value in enumerate(values)])
-    with watch.stage(names.INFERENCE):
-        outputs = model.run(rows)
-    with watch.stage(names.POSTPROCESS):
-        _finite(outputs)
-        answers = [prediction.to_dict() for prediction in model.interpret(outputs)]
-        content = dumps({"model": model.contract.name, "version": model.contract.version, "predictions": answers})
-    return Answer(content, {"Content-Type": "application/json"}, watch.seconds)
+    start = time.perf_counter()
+    values = inputs.values(body, model.contract, max_batch)
+    decoded = time.perf_counter()
+    rows = model.stack([_prepare(model, value, i, len(values)) for i, value in enumerate(values)])
+
+    def answer(outputs: Mapping[str, Array]) -> Message:
+        return _predictions(model, outputs)
+
+    return Work(rows, answer, {names.DECODE: decoded - start, names.PREPROCESS: time.perf_counter() - decoded})
+
+
+def _predictions(model: Model, outputs: Mapping[str, Array]) -> Message:
+    _finite(outputs)
+    answers = [prediction.to_dict() for prediction in model.interpret(outputs)]
+    content = dumps({"model": model.contract.name, "version": model.contract.version, "predictions": answers})
+    return Message(content, {"Content-Type": "application/json"})
 
 
 def _prepare(model: Model, value: Any, number: int, count: int) -> dict[str, Array]:

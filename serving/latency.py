@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from edge.errors import InputError
+
 Array = np.ndarray[Any, Any]
 Run = Callable[[Mapping[str, Array]], dict[str, Array]]
 REPEATS = 7
@@ -68,13 +70,21 @@ def measure(
         most: The largest batch to try, at least 1.
         clock: Tells seconds.
         budget: Seconds that all sizes may take together, about.
+
+    Raises:
+        InputError: The model refuses the sample.
     """
     sizes: list[int] = []
     medians: list[float] = []
     count = 1
     while count <= most:
         inputs = {name: np.repeat(array, count, axis=0) for name, array in sample.items()}
-        median = _median(run, inputs, clock, budget / 6)
+        try:
+            median = _median(run, inputs, clock, budget / 6)
+        except InputError:
+            if not sizes:
+                raise
+            break  # a file made for one sample at a time
         sizes.append(count)
         medians.append(median)
         if median * 2 > MAX_BATCH_S:

@@ -27,10 +27,22 @@ class Metrics:
         self._stages = Histogram(*_named(names.STAGE_SECONDS), buckets=names.BUCKETS, registry=self._registry)
         self._ready = Gauge(*_named(names.MODEL_READY), registry=self._registry, multiprocess_mode="livemin")
         self._info = Gauge(*_named(names.MODEL_INFO), registry=self._registry, multiprocess_mode="livemax")
+        self._batches = Histogram(*_named(names.BATCH_SAMPLES), buckets=names.BATCH_BUCKETS, registry=self._registry)
+        self._limit = Gauge(*_named(names.BATCH_LIMIT), registry=self._registry, multiprocess_mode="livemax")
+        self._queue = Gauge(*_named(names.QUEUE_REQUESTS), registry=self._registry, multiprocess_mode="livesum")
+        self._oldest = Gauge(*_named(names.QUEUE_OLDEST_SECONDS), registry=self._registry, multiprocess_mode="livemax")
+        self._in_flight = Gauge(*_named(names.IN_FLIGHT), registry=self._registry, multiprocess_mode="livesum")
+        # Looking a time series up by its labels takes longer than counting; labels come from closed sets, so these stay small.
+        self._counted: dict[tuple[str, str, str, int], Counter] = {}
+        self._timed: dict[tuple[str, str, str], Histogram] = {}
 
     def request(self, model: str, version: str, route: str, code: int) -> None:
         """Count an answered request."""
-        self._requests.labels(model, version, route, str(code)).inc()
+        key = (model, version, route, code)
+        counter = self._counted.get(key)
+        if counter is None:
+            counter = self._counted[key] = self._requests.labels(model, version, route, str(code))
+        counter.inc()
 
     def error(self, model: str, version: str, route: str, reason: str) -> None:
         """Count a refused or failed request."""
@@ -39,7 +51,29 @@ class Metrics:
     def stages(self, model: str, version: str, seconds: Mapping[str, float]) -> None:
         """Record how long each stage of a request took."""
         for stage, value in seconds.items():
-            self._stages.labels(model, version, stage).observe(value)
+            key = (model, version, stage)
+            histogram = self._timed.get(key)
+            if histogram is None:
+                histogram = self._timed[key] = self._stages.labels(*key)
+            histogram.observe(value)
+
+    def batch(self, model: str, version: str, samples: int) -> None:
+        """Record the size of the batch in which a request ran."""
+        key = (model, version, "")
+        histogram = self._timed.get(key)
+        if histogram is None:
+            histogram = self._timed[key] = self._batches.labels(model, version)
+        histogram.observe(samples)
+
+    def batch_limit(self, model: str, version: str, limit: int) -> None:
+        """Say up to which size batches pay."""
+        self._limit.labels(model, version).set(limit)
+
+    def load(self, model: str, version: str, waiting: int, oldest: float, in_flight: int) -> None:
+        """Say how much waits for a model, and for how long."""
+        self._queue.labels(model, version).set(waiting)
+        self._oldest.labels(model, version).set(oldest)
+        self._in_flight.labels(model, version).set(in_flight)
 
     def ready(self, model: str, version: str, is_ready: bool) -> None:
         """Say whether a model answers."""

@@ -10,21 +10,24 @@ from edge.bundle import versions
 from edge.errors import BundleError, ProviderError, TandemError, UnknownModelError
 from edge.model import Model
 from serving.errors import NotReadyError
+from serving.latency import Latency, measure
 from serving.metrics import Metrics
 from serving.settings import Settings
 
 logger = logging.getLogger("bentoml.tandem")  # below BentoML's own, so that its handler writes our lines too
+MAX_MEASURED_BATCH = 32  # what larger batches gain beyond this is little, and they are late
 LOADING = "still loading; its golden inputs are replayed first, ask again in a moment"
 
 
 @dataclass
 class Entry:
-    """One version of one model: loading, ready (`model` is set) or failed (`message` says why)."""
+    """One version of one model: loading, ready (`model` and `latency` are set) or failed (`message` says why)."""
 
     name: str
     version: str
     path: Path | None
     model: Model | None = None
+    latency: Latency | None = None
     message: str = LOADING
 
     def opened(self) -> Model:
@@ -89,7 +92,9 @@ class Registry:
 
     def _load(self, entry: Entry, path: Path) -> None:
         try:
-            entry.model = self._open(entry, path)
+            model = self._open(entry, path)
+            entry.latency = self._measure(model)
+            entry.model = model
         except TandemError as error:
             entry.message = str(error)
             logger.error("%s %s is not ready: %s", entry.name, entry.version, error)
@@ -99,10 +104,18 @@ class Registry:
         else:
             runtime, file = entry.model.runtime, entry.model.variant.file
             self._metrics.ready(entry.name, entry.version, True)
+            self._metrics.batch_limit(entry.name, entry.version, entry.latency.limit)
             self._metrics.provider(entry.name, entry.version, runtime.name, runtime.provider, file)
             logger.info(
-                "%s %s is ready: %s on %s %s (%s)", entry.name, entry.version, file, runtime.name, runtime.version, runtime.provider
+                "%s %s is ready: %s on %s %s (%s); %s",
+                *(entry.name, entry.version, file, runtime.name, runtime.version, runtime.provider, _batching(entry.latency)),
             )
+
+    def _measure(self, model: Model) -> Latency:
+        """Time the model by batch size, on its first golden input."""
+        sample = {name: array[:1] for name, array in model.bundle.golden.inputs.items()}
+        most = min(self._settings.max_batch, MAX_MEASURED_BATCH) if self._settings.batching else 1
+        return measure(model.run, sample, most)
 
     def _open(self, entry: Entry, path: Path) -> Model:
         device = self._settings.device
@@ -114,6 +127,14 @@ class Registry:
         if (model.contract.name, model.contract.version) != (entry.name, entry.version):
             raise BundleError(f"{path}: the contract says {model.contract.name} {model.contract.version}; move it to <name>/<version>")
         return model
+
+
+def _batching(latency: Latency) -> str:
+    """Say what was measured, for the log."""
+    alone = f"{latency.predict(1) * 1000:.3g} ms alone"
+    if latency.limit == 1:
+        return f"batching off: {alone}, and no batch up to {latency.sizes[-1]} makes a sample much quicker"
+    return f"batches up to {latency.limit}: {alone}, a sample is {latency.gain:.2g} times quicker among {latency.limit}"
 
 
 def _wanted(settings: Settings) -> list[Entry]:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from edge.errors import TandemError
 from edge.json_tensors import dumps
+from serving.errors import MethodNotAllowedError, QueueFullError
 
 REQUEST_ID = "X-Request-Id"
 
@@ -18,16 +19,20 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
     return Response(dumps(content), status, headers, "application/json")
 
 
-def refusal(error: TandemError, request_id: str, allowed: str = "") -> Response:
+def refusal(error: TandemError, request_id: str) -> Response:
     """Turn an error into its HTTP status and the one form of refusals.
 
     Args:
         error: What went wrong; its message is for the caller.
         request_id: Under which the request is logged.
-        allowed: The methods that the path takes, for a wrong method.
     """
     content = {"error": str(error), "reason": error.reason, "request_id": request_id}
-    return json_response(content, error.http_status, {"Allow": allowed} if allowed else None)
+    headers = {}
+    if isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = error.allowed
+    if isinstance(error, QueueFullError):
+        headers["Retry-After"] = str(error.retry_after)
+    return json_response(content, error.http_status, headers)
 
 
 def failure(request_id: str) -> Response:

@@ -22,10 +22,32 @@ VARIABLES: Mapping[str, str] = {
     "max_body_bytes": "TANDEM_MAX_BODY_BYTES",
     "max_batch": "TANDEM_MAX_BATCH",
     "log_requests": "TANDEM_LOG_REQUESTS",
+    "admin": "TANDEM_ADMIN",
+    "batching": "TANDEM_BATCHING",
+    "concurrency": "TANDEM_CONCURRENCY",
+    "workers": "TANDEM_WORKERS",
+    "queue_requests": "TANDEM_QUEUE_REQUESTS",
+    "queue_bytes": "TANDEM_QUEUE_BYTES",
+    "timeout_ms": "TANDEM_TIMEOUT_MS",
+    "max_timeout_ms": "TANDEM_MAX_TIMEOUT_MS",
+    "body_timeout_ms": "TANDEM_BODY_TIMEOUT_MS",
 }
 _DEVICES = ("cpu", "cuda", "auto")
 _MODEL = re.compile(r"[a-z][a-z0-9_]*(@\d+\.\d+\.\d+)?")
-_LIMITS = {"threads": (1, 256), "port": (1, 65535), "max_body_bytes": (1024, 1 << 30), "max_batch": (1, 1 << 16)}
+_LIMITS = {
+    "threads": (1, 256),
+    "port": (1, 65535),
+    "max_body_bytes": (1024, 1 << 30),
+    "max_batch": (1, 1 << 16),
+    "concurrency": (1, 256),
+    "workers": (1, 256),
+    "queue_requests": (1, 1 << 20),
+    "queue_bytes": (1024, 1 << 40),
+    "timeout_ms": (1, 3_600_000),
+    "max_timeout_ms": (1, 3_600_000),
+    "body_timeout_ms": (1, 3_600_000),
+}
+_SWITCHES = ("log_requests", "admin", "batching")
 _SWITCH = {"0": False, "false": False, "1": True, "true": True}
 
 
@@ -34,7 +56,10 @@ class Settings:
     """How to serve.
 
     `models` holds names (the newest version) and `name@1.0.0` (that version); empty means every model that is found.
-    `threads` are processor threads for one inference. `max_batch` bounds the samples of one request.
+    `threads` are processor threads for one inference. `max_batch` bounds the samples of one request and of one batch.
+    `concurrency` is how many batches of one model run at once, `workers` how many processes serve. `queue_requests` may wait
+    for one model, and `queue_bytes` are the bytes of all bodies that are held. `timeout_ms` is the deadline of requests that
+    name none, `max_timeout_ms` the most that one may name, `body_timeout_ms` the time in which a body must have come.
     """
 
     bundles: Path = Path("bundles")
@@ -46,6 +71,15 @@ class Settings:
     max_body_bytes: int = 16 << 20
     max_batch: int = 256
     log_requests: bool = False
+    admin: bool = False
+    batching: bool = True
+    concurrency: int = 1
+    workers: int = 1
+    queue_requests: int = 256
+    queue_bytes: int = 256 << 20
+    timeout_ms: int = 10_000
+    max_timeout_ms: int = 60_000
+    body_timeout_ms: int = 30_000
 
     def __post_init__(self) -> None:
         """Refuse values that the server could not use, by the name of their variable."""
@@ -80,8 +114,9 @@ class Settings:
         for name in _LIMITS:
             if name in given:
                 values[name] = _whole(name, given[name])
-        if "log_requests" in given:
-            values["log_requests"] = _switch(given["log_requests"])
+        for name in _SWITCHES:
+            if name in given:
+                values[name] = _switch(name, given[name])
         return cls(**values)  # type: ignore[arg-type]  # each value was made of its field's type above
 
 
@@ -91,9 +126,9 @@ def _whole(name: str, text: str) -> int:
     return int(text)
 
 
-def _switch(text: str) -> bool:
+def _switch(name: str, text: str) -> bool:
     if text.lower() not in _SWITCH:
-        _refuse("log_requests", text, "0 or 1")
+        _refuse(name, text, "0 or 1")
     return _SWITCH[text.lower()]
 
 

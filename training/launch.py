@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edge.errors import SetupError, TandemError, UsageError
 from training.finished import Outcome, TrainOptions
@@ -113,13 +113,12 @@ def _failure(failures: Mapping[int, ProcessFailure]) -> Exception:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Let the agent, which tells every signal and restart at length, say nothing; and give back the signals that it takes."""
-    logger = logging.getLogger("torch.distributed.elastic")
-    level, handlers = logger.level, {number: signal.getsignal(number) for number in _SIGNALS}
-    logger.setLevel(logging.CRITICAL)
+    disabled, handlers = logging.root.manager.disable, {number: signal.getsignal(number) for number in _SIGNALS}
+    logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
@@ -127,7 +126,10 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def _surroundings(processes: int) -> Iterator[None]:
     """Share the processors out, and keep the group's ports off the network; what is set already stays."""
-    wanted: dict[str, Any] = {"OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // processes))}
+    wanted = {
+        "OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // processes)),
+        "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",  # a process that was killed has put nothing away; Python does
+    }
     if "lo" in {name for _, name in socket.if_nameindex()}:
         wanted["GLOO_SOCKET_IFNAME"] = "lo"
     added = {name: value for name, value in wanted.items() if name not in os.environ}

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from edge.errors import TandemError
 from edge.storage import fingerprint, load_npz, save_npz
@@ -60,6 +60,10 @@ class Site:
         folder = self.hand_over(parts.promise.name)
         shutil.rmtree(folder)
         handovers.write(parts, folder)
+
+
+def nothing(_: Site) -> None:
+    """Plant nothing: the command itself makes the fault."""
 
 
 @dataclass(frozen=True)

@@ -80,12 +80,15 @@ def words(name: str = "words") -> Parts:
     return Parts(made, lambda path: nets.save(model, ids, path), ids, nets.answer(model, ids), ids[-CALIBRATION:], raw, vocabulary)
 
 
-def solved(name: str, model: Any, data: Callable[[int, int], tuple[Array, Array]], spoil: Callable[[Any], None], **facts: Any) -> Parts:
+def solved(
+    name: str, model: Any, data: Callable[[int, int], tuple[Array, Array]], spoil: Callable[[Any], None] | None = None, **facts: Any
+) -> Parts:
     """Solve a net's last layer, spoil it where a fault wants so, and choose samples that it is sure of."""
     from planting import nets
 
     nets.solve(model, *data(2000, 0))
-    spoil(model)
+    if spoil is not None:
+        spoil(model)
     pool, _ = data(1500, 1)
     inputs, scores = samples.decisive(pool, nets.answer(model, pool), 4 * EVALUATION)
     tensor = {1: "ids", 3: "image" if pool.dtype == np.uint8 else "signal"}[pool.ndim - 1]
@@ -93,7 +96,7 @@ def solved(name: str, model: Any, data: Callable[[int, int], tuple[Array, Array]
     return Parts(made, lambda path: nets.save(model, inputs, path), inputs, scores, data(CALIBRATION, 2)[0])
 
 
-def waves(name: str = "waves", spoil: Callable[[Any], None] = lambda net: None, gather: bool = False, **facts: Any) -> Parts:
+def waves(name: str = "waves", spoil: Callable[[Any], None] | None = None, gather: bool = False, **facts: Any) -> Parts:
     """Pixels for devices, static int8."""
     import torch
 
@@ -115,7 +118,7 @@ def sensor(name: str = "sensor") -> Parts:
     from planting import nets
 
     torch.manual_seed(0)
-    return solved(name, nets.Upsampling(), samples.signals, lambda net: None)
+    return solved(name, nets.Upsampling(), samples.signals)
 
 
 def masked(name: str = "masked", fill: float | None = None) -> Parts:
@@ -125,7 +128,7 @@ def masked(name: str = "masked", fill: float | None = None) -> Parts:
     from planting import nets
 
     torch.manual_seed(0)
-    return solved(name, nets.Masked(nets.HIDDEN if fill is None else fill), samples.ended, lambda net: None)
+    return solved(name, nets.Masked(nets.HIDDEN if fill is None else fill), samples.ended)
 
 
 def keras(name: str = "keras", operator: str = "relu") -> Parts:
@@ -142,7 +145,11 @@ def keras(name: str = "keras", operator: str = "relu") -> Parts:
     inputs, scores = samples.decisive(pool, scores, EVALUATION)
     facts = {**ON_DEVICES, "recipes": ("fp32",), "requires_runtimes": ("ai-edge-litert",)}
     made = promise(name, "numbers", "float32", (4,), 3, **facts)
-    return Parts(made, lambda path: path.write_bytes(content) and None, inputs, scores, inputs[:CALIBRATION], file="model.keras")
+
+    def save(path: Path) -> None:
+        path.write_bytes(content)
+
+    return Parts(made, save, inputs, scores, inputs[:CALIBRATION], file="model.keras")
 
 
 BASES: Mapping[str, Callable[..., Parts]] = {

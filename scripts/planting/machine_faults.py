@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 
-from planting.fault import Fault, Site
+from planting.fault import Fault, Site, nothing
 from planting.model_faults import CONVERSION
 
-BROKEN = "PYTHONPATH=broken "
+BROKEN = "PYTHONPATH=broken:$PYTHONPATH "
 
 
 def _converter(site: Site, code: str) -> None:
@@ -21,7 +21,7 @@ def _converter(site: Site, code: str) -> None:
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "missing-runtime", ("waves",), "a runtime that the contract requires is not installed", "the machine",
-        lambda site: None, "TANDEM_LEGACY_PYTHON=absent/python tandem export waves", "export, before it starts", 6,
+        nothing, "TANDEM_LEGACY_PYTHON=absent/python tandem export waves", "export, before it starts", 6,
         "must be proved on tflite-runtime", "tandem export waves",
     ),
     Fault(
@@ -36,7 +36,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "full-disk", ("colours",), "no space is left for the bundle", "the machine",
-        lambda site: None, "ulimit -f 2; tandem export colours --force", "export, when it writes", 6, "free some space",
+        nothing, "ulimit -f 2; tandem export colours --force", "export, when it writes", 6, "free some space",
         "tandem export colours --force",
     ),
 )  # fmt: skip

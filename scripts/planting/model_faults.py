@@ -88,8 +88,8 @@ FAULTS: tuple[Fault, ...] = (
         _infinite_mask, f"tandem export masked{UNMENDED}", GATE, 4, "infinities lost", "tandem export masked",
     ),
     Fault(
-        "transposed-convolution", ("sensor",), "a transposed convolution with dynamic ranges, for a runtime without that kernel", CONTRACT,
-        _transposed, f"tandem export sensor{UNMENDED}", GATE, 4, "TRANSPOSE_CONV", "tandem export sensor",
+        "transposed-convolution", ("sensor",), "a transposed convolution with dynamic ranges, for a runtime without that kernel",
+        CONTRACT, _transposed, f"tandem export sensor{UNMENDED}", GATE, 4, "TRANSPOSE_CONV", "tandem export sensor",
     ),
     Fault(
         "dynamic-on-old-runtime", ("dynamic",), "dynamic ranges where tflite-runtime 2.14 is required: it loads the file and answers wrongly",

@@ -59,7 +59,8 @@ class Waves(nn.Module):
     def inner(self, image: Tensor) -> Tensor:
         """Give what the last layer reads, (B, 128)."""
         x = (image.permute(0, 3, 1, 2).float() - 127.5) / 127.5  # (B, 1, 8, 8)
-        return self.features(x).flatten(1)
+        read: Tensor = self.features(x).flatten(1)
+        return read
 
     def forward(self, image: Tensor) -> Tensor:
         """Give (B, 4) scores."""
@@ -70,11 +71,10 @@ class Waves(nn.Module):
 
     def explode(self, times: float) -> None:
         """Scale one channel up and its readers down: the same function with ranges that 8 bits cannot hold."""
-        first, second = self.features[0], self.features[2]
-        with torch.no_grad():
-            for values in (first.weight, first.bias):
-                values[3] *= times
-            second.weight[:, 3] /= times
+        weights = self.features.state_dict()
+        weights["0.weight"][3] *= times
+        weights["0.bias"][3] *= times
+        weights["2.weight"][:, 3] /= times
 
 
 class Upsampling(nn.Module):
@@ -113,7 +113,8 @@ class Masked(nn.Module):
         scores = self.query(x) @ self.key(x).transpose(1, 2) / math.sqrt(x.shape[-1])
         hidden = torch.zeros(inside.shape).masked_fill(~inside, self.fill)[:, None, :]
         mixed = torch.softmax(scores + hidden, dim=-1) @ self.value(x)
-        return mixed[:, 0]
+        read: Tensor = mixed[:, 0]
+        return read
 
     def forward(self, ids: Tensor) -> Tensor:
         """Give (B, 3) scores."""

@@ -45,7 +45,9 @@ def render(sections: Mapping[str, Sequence[Fault]], found: Mapping[str, Finding]
     """
     parts = [HEAD.format(example=next(iter(sections.values()))[0].name)]
     for title, faults in sections.items():
-        parts.append(f"\n## {title}\n\n| fault | what went wrong | planted in | caught by | exit code | message |\n|---|---|---|---|--:|---|\n")
+        parts.append(
+            f"\n## {title}\n\n| fault | what went wrong | planted in | caught by | exit code | message |\n|---|---|---|---|--:|---|\n"
+        )
         parts += [_row(fault, found[fault.name]) for fault in faults]
     parts.append("\n## The commands\n\n```text\n")
     width = max(len(fault.name) for faults in sections.values() for fault in faults)

@@ -45,14 +45,14 @@ def test_a_file_of_no_kind_is_named():
 @pytest.mark.parametrize("targets", [("server", "device"), ("browser",)], ids=["device", "browser"])
 def test_trees_for_devices_are_refused_with_the_remedy(promise, file, targets):
     kind = programs.of(file)
-    programs.require_targets(kind, promise)
+    programs.require(kind, promise)
     with pytest.raises(ConversionError, match=r'cannot become TFLite; set targets=\("server",\)'):
-        programs.require_targets(kind, replace(promise, targets=targets))
+        programs.require(kind, replace(promise, targets=targets))
 
 
 @pytest.mark.parametrize("file", ["program.pt2", "model.keras"])
 def test_networks_may_go_everywhere(promise, file):
-    programs.require_targets(programs.of(file), replace(promise, targets=("server", "device", "browser")))
+    programs.require(programs.of(file), replace(promise, targets=("server", "device", "browser")))
 
 
 def test_a_step_that_a_kind_does_not_have_is_named():

@@ -99,7 +99,7 @@ def made(builder):
 # The largest difference that each recipe may make, as a share of the largest answer; int8 attention costs most.
 BOUNDS = {
     "onnx:fp32": 1e-5, "onnx:fp16": 0.01, "onnx:int8": 0.4,
-    "tflite:fp32": 1e-5, "tflite:fp16": 0.01, "tflite:dynamic_wi8_afp32": 0.05, "tflite:static_wi8_ai8": 0.4,
+    "tflite:as_given": 1e-5, "tflite:fp32": 1e-5, "tflite:fp16": 0.01, "tflite:dynamic_wi8_afp32": 0.05, "tflite:static_wi8_ai8": 0.4,
     "tflite:static_wi8_ai16": 0.05, "tflite:weight_only_wi8_afp32": 0.03, "tflite:mixed_wi8_ai8": 0.1,
 }  # fmt: skip
 REFUSED = {

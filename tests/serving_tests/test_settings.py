@@ -14,8 +14,9 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 
 
 def test_every_variable_is_read() -> None:
-    values = ("/b", "cpu", "mnist_cnn, other@1.2.3", "4", "0.0.0.0", "8080", "2048", "1", "True")
-    expected = Settings(Path("/b"), "cpu", ("mnist_cnn", "other@1.2.3"), 4, "0.0.0.0", 8080, 2048, 1, True)
+    values = ("/b", "cpu", "mnist_cnn, other@1.2.3", "4", "0.0.0.0", "8080", "2048", "1", "True", "1", "0", "2", "3", "5", "6000", "7", "8", "9")
+    models = ("mnist_cnn", "other@1.2.3")
+    expected = Settings(Path("/b"), "cpu", models, 4, "0.0.0.0", 8080, 2048, 1, True, True, False, 2, 3, 5, 6000, 7, 8, 9)
     assert Settings.from_environment(dict(zip(VARIABLES.values(), values, strict=True))) == expected
 
 
@@ -43,6 +44,12 @@ def test_words_for_everything_and_for_this_machine() -> None:
         ("TANDEM_MAX_BODY_BYTES", "16M", "1024 to 1073741824"),
         ("TANDEM_MAX_BATCH", "1.5", "1 to 65536"),
         ("TANDEM_LOG_REQUESTS", "maybe", "0 or 1"),
+        ("TANDEM_ADMIN", "on", "0 or 1"),
+        ("TANDEM_BATCHING", "auto", "0 or 1"),
+        ("TANDEM_QUEUE_REQUESTS", "0", "1 to 1048576"),
+        ("TANDEM_QUEUE_BYTES", "1M", "1024 to"),
+        ("TANDEM_TIMEOUT_MS", "0", "1 to 3600000"),
+        ("TANDEM_WORKERS", "cpu_count", "1 to 256"),
     ],
 )
 def test_a_wrong_value_is_named(variable: str, value: str, expected: str) -> None:

@@ -151,13 +151,13 @@ def test_a_forged_checkpoint_runs_nothing(kept: Checkpoints, tmp_path: Path, cap
     [
         pytest.param([1, 2], id="a list"),
         pytest.param({"schema": 1, **state()}, id="another schema"),
-        pytest.param({"schema": 2, "fingerprint": "abcdef", "epoch": 9}, id="half of it"),
+        pytest.param({"schema": 3, "fingerprint": "abcdef", "epoch": 9}, id="half of it"),
     ],
 )
 def test_what_is_no_checkpoint_of_this_version_is_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "mine.pt"
     torch.save(content, path)
-    with pytest.raises(InputError, match="no checkpoint of this version, expected schema 2"):
+    with pytest.raises(InputError, match="no checkpoint of this version, expected schema 3"):
         read(path, pytorch)
 
 

@@ -40,7 +40,7 @@ def test_pytorch_computes_what_numpy_does(metric: str, loss: str, outputs: tuple
     expected_loss, expected = Objective(loss, metric).judge(given, right)
     tensors = torch.from_numpy(given), torch.from_numpy(right)
     assert float(pytorch_objective.loss(loss, *tensors)) == pytest.approx(expected_loss, rel=1e-5)
-    sums = pytorch_objective.contributions(metric, *tensors).numpy()
+    sums = pytorch_objective.contributions(metric, *tensors).numpy().reshape(-1)
     assert float(MEASURES[metric].value(sums / len(given))) == pytest.approx(expected, rel=1e-5)
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import pytest
 import torch
 from torch import nn
 
+from edge.errors import SetupError
 from training.checkpoint import Checkpoints
 from training.fit import fit
-from training.frameworks import distributed, pytorch
+from training.frameworks import distributed, meeting, pytorch
 from training.frameworks.pytorch import reproducible
 from training.ranks import current, joined, launched
 from training.recipe import FitSettings, Split, Splits
@@ -135,7 +138,7 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str
     (folder / "member.py").write_text(MEMBER)
     words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "member.py", str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
-    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return folder, [json.loads((folder / f"seen-{rank}.json").read_text()) for rank in (0, 1)], done.stderr
 
@@ -232,6 +235,22 @@ def test_on_gpus_batch_normalisation_is_that_of_all_ranks() -> None:
     assert [type(layer) for layer in module.modules() if "Norm" in type(layer).__name__] == [nn.BatchNorm1d], "it is a copy"
     assert list(everywhere.state_dict()) == list(module.state_dict())
     assert distributed.replica(module, torch.device("cpu")) is module
+
+
+def test_after_a_restart_what_the_dead_left_behind_misleads_nobody() -> None:
+    store = torch.distributed.HashStore()
+    for key, value in (("asks/1", "dead"), ("asks/2", "dead too"), ("knows/old/1", "yes"), ("answers/dead", "old")):
+        store.set(f"tandem/{key}", value)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda rank: meeting.fresh(store, rank, 3, timedelta(seconds=20)), (0, 1, 2)))
+    found[0].set("address", "of rank 0")
+    assert [corner.get("address") for corner in found] == [b"of rank 0"] * 3
+    assert not store.check(["address"]), "it is a corner of its own"
+
+
+def test_ranks_that_do_not_come_are_named() -> None:
+    with pytest.raises(SetupError, match="rank 0 of 3: waited 0:00:00 for the ranks 1, 2; start them too"):
+        meeting.fresh(torch.distributed.HashStore(), 0, 3, timedelta())
 
 
 def test_a_process_without_a_launcher_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,11 +190,11 @@ def test_a_lost_loss_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     assert all(bool(value.isfinite().all()) for value in state["weights"].values())
 
 
-def spoil(monkeypatch: pytest.MonkeyPatch, at: int, harm: Callable[[], tuple[float, torch.Tensor]]) -> None:
+def spoil(monkeypatch: pytest.MonkeyPatch, at: int, harm: Callable[[], tuple[torch.Tensor, torch.Tensor]]) -> None:
     """Let the batch of that number end otherwise."""
     learn, seen = PyTorchLoop._step, 0
 
-    def step(self: PyTorchLoop, *args: object) -> tuple[float, torch.Tensor]:
+    def step(self: PyTorchLoop, *args: object) -> tuple[torch.Tensor, torch.Tensor]:
         nonlocal seen
         seen += 1
         return harm() if seen == at else learn(self, *args)
@@ -206,7 +206,7 @@ def test_after_a_lost_loss_a_lower_rate_goes_on_from_the_last_good_epoch(
     small: TrainOptions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = replace(small, epochs=3)
-    spoil(monkeypatch, 4, lambda: (float("nan"), torch.zeros(1)))  # 2 batches an epoch: epoch 2, step 2
+    spoil(monkeypatch, 4, lambda: (torch.tensor(float("nan")), torch.zeros(())))  # 2 batches an epoch: epoch 2, step 2
     with pytest.raises(
         GateError, match=r"epoch 2, step 2 of 2, .*the last good state is .*add --learning-rate 0.0004 --from \S+"
     ) as caught:
@@ -224,7 +224,7 @@ def test_after_a_lost_loss_a_lower_rate_goes_on_from_the_last_good_epoch(
 
 
 def test_the_first_epoch_lost_says_to_begin_again(small: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    spoil(monkeypatch, 1, lambda: (float("inf"), torch.zeros(1)))
+    spoil(monkeypatch, 1, lambda: (torch.tensor(float("inf")), torch.zeros(())))
     with pytest.raises(GateError, match="no epoch was finished: to begin again, add --learning-rate 0.0004$"):
         train("mnist_cnn", small)
 
@@ -233,9 +233,9 @@ def test_a_disk_that_fills_up_is_told_and_nothing_is_lost(small: TrainOptions, m
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def fill_up() -> tuple[float, torch.Tensor]:
+    def fill_up() -> tuple[torch.Tensor, torch.Tensor]:
         monkeypatch.setattr(os, "fsync", full)
-        return 1.0, torch.zeros(1)
+        return torch.tensor(1.0), torch.zeros(())
 
     spoil(monkeypatch, 4, fill_up)
     with pytest.raises(SetupError, match=r"epoch-00002.*No space left on device.*epoch-00001.* is kept: the same command goes on"):
@@ -245,7 +245,7 @@ def test_a_disk_that_fills_up_is_told_and_nothing_is_lost(small: TrainOptions, m
 
 
 def test_force_starts_from_nothing(small: TrainOptions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt() -> tuple[float, torch.Tensor]:
+    def interrupt() -> tuple[torch.Tensor, torch.Tensor]:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -40,7 +40,7 @@ sys.exit(main(sys.argv[1:]))
 def python(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, *words], cwd=repository, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, *words], cwd=repository, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
 
 

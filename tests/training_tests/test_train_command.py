@@ -242,7 +242,7 @@ def test_an_interrupt_leaves_the_old_handover_and_nothing_else(small: TrainOptio
 
 
 def test_a_loss_that_is_lost_writes_nothing(small: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PyTorchLoop, "_step", lambda self, step, rows: (float("nan"), torch.zeros(1)))
+    monkeypatch.setattr(PyTorchLoop, "_step", lambda self, step, rows: (torch.tensor(float("nan")), torch.zeros(())))
     with pytest.raises(GateError, match="epoch 1, step 1 of 2"):
         train("mnist_cnn", small)
     assert not [path for path in small.out.rglob("*") if path.is_file()]

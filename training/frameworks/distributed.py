@@ -85,7 +85,7 @@ def member() -> Iterator[Group]:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and not any(word in str(error) for word in _NETWORK):
             raise
-        reason = re.sub(r"\[/\S+\] ?", "", str(error).splitlines()[0])[:200]  # without the library's own places
+        reason = re.sub(r"\[/\S+\] ?", "", str(error).splitlines()[0]).split(". ")[0][:200]  # without the library's own places
         raise LostRankError(f"{name}: another one has ended or cannot be reached ({reason}); the same command goes on") from None
 
 

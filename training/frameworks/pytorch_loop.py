@@ -24,7 +24,7 @@ from training.ranks import current
 from training.recipe import Array, FitSettings, Split, Splits
 from training.schedules import schedule
 
-WINDOW = 16  # steps whose losses are read at once where reading one means waiting: for a GPU, or for other ranks
+WINDOW = 16  # steps whose figures are read at once: reading costs, most of all where it means waiting for a GPU or other ranks
 
 
 def tensor(array: Array) -> Tensor:
@@ -71,7 +71,7 @@ class PyTorchLoop:
         self.samples = self.steps * self.batch
         self._ranks, self._part = current(), distributed.part(self.batch)
         self._share = (self._part.stop - self._part.start) / self.batch  # of each batch, 1 where one process is alone
-        self._window = 1 if self._ranks.count == 1 and device.type == "cpu" else WINDOW
+        self._alone = self._ranks.count == 1 and device.type == "cpu"
         self.device = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
         self._given, self.module = module, distributed.replica(module, device)
         if settings.channels_last:
@@ -152,10 +152,11 @@ class PyTorchLoop:
         order = torch.randperm(len(self._targets), generator=self._shuffle)[: self.samples].to(self._device)
         batches = order.view(self.steps, self.batch)[:, self._part].unbind()  # (B of this rank,) each
         loss_sum, sums, measure = 0.0, np.zeros(1), self._objective.measure
-        unread: list[tuple[Any, Any]] = []  # losses and contributions to the metric that only the device knows
+        unread: list[tuple[Tensor, Tensor]] = []  # losses and contributions to the metric that only the device knows
+        window = 1 if shown.live and self._alone else WINDOW  # a bar that somebody watches moves with every step
         for step, rows in enumerate(batches):
             unread.append(self._step(step, rows))
-            if len(unread) < self._window and step + 1 < self.steps:
+            if len(unread) < window and step + 1 < self.steps:
                 continue
             for earlier, (loss, *found) in enumerate(self._read(unread), step + 1 - len(unread)):
                 if not math.isfinite(loss):
@@ -167,8 +168,8 @@ class PyTorchLoop:
             unread.clear()
         return loss_sum, float(measure.value(sums / self.samples))
 
-    def _step(self, step: int, rows: Tensor) -> tuple[Any, Any]:
-        """Learn from the samples at `rows`, (B,); return the loss and the sums for the metric, as numbers or where the device has them."""
+    def _step(self, step: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn from the samples at `rows`, (B,); return the loss and the sums for the metric, (K,) or (), where the device has them."""
         first = step - step % self.settings.accumulate  # of the batches that make one step of the optimiser
         batches = min(self.settings.accumulate, self.steps - first)
         targets = self._targets.index_select(0, rows)  # (B,)
@@ -180,20 +181,19 @@ class PyTorchLoop:
                 outputs = self._call(*(values.index_select(0, rows) for values in self._inputs))  # (B, …)
                 loss = pytorch_objective.loss(self._objective.loss, outputs, targets)
             found = pytorch_objective.contributions(self._objective.metric, outputs.detach(), targets)  # (K,)
-            if self._window == 1 and not math.isfinite(loss.item()):  # where it costs nothing to know, take no step on it
-                return loss.item(), found
+            if self._alone and not math.isfinite(loss.item()):  # where it costs nothing to know, take no step on it
+                return loss.detach(), found
             weight = self._share * self._ranks.count / batches  # of this rank's mean within the mean over ranks and batches
             (loss if weight == 1 else loss * weight).backward()
         if last:
             self._update()
         return loss.detach(), found
 
-    def _read(self, unread: list[tuple[Any, Any]]) -> list[list[float]]:
+    def _read(self, unread: list[tuple[Tensor, Tensor]]) -> list[list[float]]:
         """Return the loss of some steps and their sums for the metric as numbers, over all ranks."""
-        if self._window == 1:
-            return [[float(loss), *found.tolist()] for loss, found in unread]
         losses, sums = (torch.stack(column).double() for column in zip(*unread, strict=True))  # (S,), (S, K)
-        rows: list[list[float]] = distributed.total(torch.cat([losses[:, None] * self._share, sums], dim=1)).tolist()
+        figures = torch.cat([losses[:, None] * self._share, sums.reshape(len(unread), -1)], dim=1)
+        rows: list[list[float]] = distributed.total(figures).tolist()
         return rows
 
     def _update(self) -> None:

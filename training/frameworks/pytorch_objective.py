@@ -14,15 +14,17 @@ def loss(name: str, outputs: Tensor, targets: Tensor) -> Tensor:
     return F.mse_loss(outputs, targets)
 
 
-@torch.no_grad()
 def contributions(metric: str, outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return what a batch contributes to a metric of `edge.measures`, summed over its samples: (K,)."""
+    """Return what a batch contributes to a metric of `edge.measures`, summed over its samples: (K,), or () for one figure.
+
+    `outputs` are detached: nothing here is learned from.
+    """
     if metric == "accuracy" and targets.dim() == 1:
-        return (outputs.argmax(dim=1) == targets).count_nonzero()[None]
+        return (outputs.argmax(dim=1) == targets).count_nonzero()
     if metric == "f1":
         said, true = outputs.argmax(dim=1) == 1, targets == 1
         return torch.stack([(said & true).count_nonzero(), (said & ~true).count_nonzero(), (~said & true).count_nonzero()])
-    return _each(metric, outputs, targets).sum()[None]
+    return _each(metric, outputs, targets).sum()
 
 
 def _each(metric: str, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -1,0 +1,209 @@
+"""The path of an inference request, a plain ASGI application: read, decode, queue, answer, count. Nothing stands before it.
+
+Routing, middleware and access logs of web frameworks cost several times what a small model costs, so the two routes that
+carry the load come here first; every other path is the web application's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from edge import metric_names as names
+from edge.errors import InputError
+from edge.model import Model
+from edge.protocol import HEADER_LENGTH, Message
+from serving import inference
+from serving.batching import Job, Lane, Memory, Outcome, Scheduler
+from serving.bodies import Body, Reader, Receive
+from serving.border import Border, Done, request_identifier
+from serving.errors import DrainingError
+from serving.inference import Work
+from serving.registry import Entry
+from serving.responses import REQUEST_ID
+from serving.settings import Settings
+from serving.threads import Threads, processors
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[Any], Awaitable[None]]
+PREDICT, INFER, INFER_VERSION = "/predict/{model}", "/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"
+TIMEOUT = "X-Request-Timeout-Ms"
+_TIMEOUT, _LENGTH, _ID = (name.lower().encode() for name in (TIMEOUT, HEADER_LENGTH, REQUEST_ID))
+DRAIN_S = 30.0
+
+
+class Target(NamedTuple):
+    """The route that a path takes, with the model and the version in it."""
+
+    route: str
+    model: str
+    version: str | None
+
+
+def target(path: str) -> Target | None:
+    """Tell which inference route a path is, None where it is another."""
+    parts = path.split("/")
+    if len(parts) == 3 and parts[1] == "predict" and parts[2]:
+        return Target(PREDICT, parts[2], None)
+    if parts[-1] != "infer" or parts[:3] != ["", "v2", "models"] or not parts[3]:
+        return None
+    if len(parts) == 5:
+        return Target(INFER, parts[3], None)
+    return Target(INFER_VERSION, parts[3], parts[5]) if len(parts) == 7 and parts[4] == "versions" and parts[5] else None
+
+
+class InferencePath:
+    """Answers inference requests over one scheduler; `open` and `close` belong to the application's life."""
+
+    def __init__(self, settings: Settings, border: Border) -> None:
+        """Keep what is needed; nothing is started."""
+        self._settings, self._border, self._metrics = settings, border, border.metrics
+        self._memory = Memory(settings.queue_bytes)
+        self._lanes: dict[tuple[str, str], tuple[Model, Lane]] = {}
+        self._draining = False
+
+    def open(self) -> None:
+        """Start the threads; on the event loop."""
+        available = max(1, processors() // self._settings.workers)
+        self._loop = asyncio.get_running_loop()
+        self._threads = Threads(max(1, available // self._settings.threads))
+        self._scheduler = Scheduler(self._threads)
+        self._pool = ThreadPoolExecutor(max(2, available), "decode")
+
+    async def close(self) -> None:
+        """Take no more, finish what was accepted, and end the threads."""
+        self._draining = True
+        for _, lane in self._lanes.values():
+            await drained(lane)
+        self._threads.close()
+        self._pool.shutdown(wait=False)
+
+    def lane(self, entry: Entry) -> Lane:
+        """Give the queue of a model that is ready.
+
+        Raises:
+            NotReadyError: It is not ready.
+        """
+        model = entry.opened()
+        known = self._lanes.get((entry.name, entry.version))
+        if known is not None and known[0] is model:
+            return known[1]
+        lane = entry.new_lane(self._settings)
+        if known is not None:
+            self._scheduler.lanes.remove(known[1])
+        self._scheduler.lanes.append(lane)
+        self._lanes[entry.name, entry.version] = (model, lane)
+        return lane
+
+    def sample_load(self) -> None:
+        """Bring the gauges of the queues up to date."""
+        now = self._loop.time()
+        for (name, version), (_, lane) in self._lanes.items():
+            self._metrics.load(name, version, lane.waiting, lane.oldest_wait(now), lane.in_flight)
+
+    @staticmethod
+    def takes(scope: Scope) -> bool:
+        """Tell whether a request is for this path: one of its routes, with POST."""
+        return scope["type"] == "http" and scope["method"] == "POST" and target(scope["path"]) is not None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request that `takes` accepts."""
+        start = time.perf_counter()
+        route, name, version = target(scope["path"]) or Target("", "", None)
+        headers = dict(scope["headers"])
+        request_id = request_identifier(headers.get(_ID, b"").decode("latin-1"))
+        code, reason = 200, ""
+        try:
+            entry = self._border.registry.find(name, version)
+            message = await self._answer(entry, route, headers, receive, start)
+        except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
+            response, reason = self._border.refuse(error, request_id)
+            response.headers[REQUEST_ID] = request_id
+            code = response.status_code
+            await response(scope, receive, send)
+        else:
+            sent = [(key.lower().encode(), value.encode()) for key, value in message.headers.items()]
+            sent += [(b"content-length", b"%d" % len(message.body)), (_ID, request_id.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": sent})
+            await send({"type": "http.response.body", "body": message.body})
+        model_name, model_version = self._border.labels(name, version)
+        self._border.record(
+            Done(scope["method"], route, model_name, model_version, code, reason, request_id), time.perf_counter() - start
+        )
+
+    async def _answer(self, entry: Entry, route: str, headers: Mapping[bytes, bytes], receive: Receive, start: float) -> Message:
+        deadline = self._loop.time() + self._allowed(headers) if self._lanes or entry.opened() else 0.0
+        lane = self.lane(entry)
+        self._check_open(lane)
+        reader = Reader(self._memory, self._settings.max_body_bytes, self._settings.body_timeout_ms / 1000)
+        lane.in_flight += 1
+        try:
+            body = await reader.read(headers, receive)
+            self._check_open(lane)
+            length = headers.get(_LENGTH)
+            work, small = await self._read(lane, entry.opened(), route, body, None if length is None else length.decode("latin-1"))
+            outcome = await self._run(lane, work, deadline)
+            begun = time.perf_counter()
+            outputs = outcome.outputs or {}
+            message = work.answer(outputs) if small else await self._loop.run_in_executor(self._pool, work.answer, outputs)
+        finally:
+            lane.in_flight -= 1
+            reader.release()
+        ended = time.perf_counter()
+        seconds = {names.QUEUE: outcome.waited, names.INFERENCE: outcome.ran, names.POSTPROCESS: ended - begun, names.TOTAL: ended - start}
+        self._metrics.stages(entry.name, entry.version, {**work.seconds, **seconds})
+        self._metrics.batch(entry.name, entry.version, outcome.samples)
+        return message
+
+    def _check_open(self, lane: Lane) -> None:
+        if self._draining:
+            raise DrainingError("the server is stopping; send the request to another, or again in a moment")
+        lane.check_open(self._loop.time())
+
+    async def _read(self, lane: Lane, model: Model, route: str, body: Body, length: str | None) -> tuple[Work, bool]:
+        """Decode and preprocess: small V2 requests here, all others on a thread. Tells which it was."""
+        most = self._settings.max_batch
+        if route != PREDICT and inference.is_small(body, length):
+            return inference.read_infer(model, body, length, most), True
+        lane.arriving += 1
+        try:
+            if route == PREDICT:
+                return await self._loop.run_in_executor(self._pool, inference.read_predict, model, body, most), False
+            return await self._loop.run_in_executor(self._pool, inference.read_infer, model, body, length, most), False
+        finally:
+            lane.arriving -= 1
+
+    async def _run(self, lane: Lane, work: Work, deadline: float) -> Outcome:
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def done(outcome: Outcome) -> None:
+            if not future.done():  # it is, where the server has cancelled the request's task
+                future.set_result(outcome)
+
+        self._scheduler.submit(lane, Job(work.inputs, work.count, deadline, done))
+        outcome = await future
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
+
+    def _allowed(self, headers: Mapping[bytes, bytes]) -> float:
+        """Give the seconds that a request may take: what it says, up to the most that it may, or the default."""
+        given = headers.get(_TIMEOUT)
+        if given is None:
+            return self._settings.timeout_ms / 1000
+        if not given.isdigit() or len(given) > 9 or not int(given):
+            came = given.decode("latin-1")[:40]
+            raise InputError(f"{TIMEOUT} is {came!r}, expected whole milliseconds, at least 1 and less than 1000000000")
+        return min(int(given), self._settings.max_timeout_ms) / 1000
+
+
+async def drained(lane: Lane) -> None:
+    """Close a queue, and wait until what it has accepted is answered."""
+    lane.draining = True
+    for _ in range(int(DRAIN_S / 0.01)):
+        if lane.idle:
+            return
+        await asyncio.sleep(0.01)
