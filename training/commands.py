@@ -22,12 +22,14 @@ from training.ranks import joined, launched, told_once
 from training.recipe import SOURCES
 from training.train import train
 
+COMPARE = "compare"  # in place of a model's name
 HELP = "train a model on real data and write its hand-over directory"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("name", nargs="?", help="the model, such as mnist_cnn, or the path of a file: ./my_model.py, ./my_model.py:variant")
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="after the word compare: the runs to compare")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of hand-over directories (default: runs)")
     parser.add_argument("--epochs", type=int, help="passes over the training data (default: the recipe's)")
     parser.add_argument("--learning-rate", type=float, metavar="RATE", help="highest learning rate (default: the recipe's)")
@@ -40,6 +42,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="use N training samples only")
     parser.add_argument("--force", action="store_true", help="train although nothing has changed, and from nothing although it could go on")
     parser.add_argument("--from", dest="start", type=Path, metavar="FILE", help="begin with this checkpoint of another training")
+    _add_ways(parser)
+    parser.add_argument("--json", action="store_true", help="print the training's record as JSON")
+    parser.add_argument("--list", action="store_true", help="list the models and stop")
+    parser.add_argument(
+        "--compare",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="compare finished hand-over directories with the first; the same as: compare RUN RUN",
+    )
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    """Declare what varies a training, looks on, or shares it."""
     parser.add_argument(
         "--set",
         nargs="+",
@@ -68,11 +84,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="share every batch between N processes of this machine; for more machines: torchrun … -m edge train … (docs/training.md)",
     )
-    parser.add_argument("--json", action="store_true", help="print the training's record as JSON")
-    parser.add_argument("--list", action="store_true", help="list the models and stop")
-    parser.add_argument(
-        "--compare", nargs="+", type=Path, metavar="RUN", help="compare finished hand-over directories with the first and stop"
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -86,8 +97,10 @@ def run(args: argparse.Namespace) -> int:
         names = discover.names()
         print(json.dumps(names) if args.json else "\n".join(names))
         return 0
-    if args.compare:
+    if args.compare or args.name == COMPARE:
         return _compare(args)
+    if args.runs:
+        raise UsageError(f"{args.runs[0]} follows {args.name}, expected one model; several runs belong to: tandem train compare RUN RUN")
     if args.name is None:
         raise UsageError(f"name the model to train; there are: {', '.join(discover.names())}")
     numbers = (args.epochs, args.seed, args.source, args.limit, args.force, args.learning_rate)
@@ -135,9 +148,9 @@ def _sweep(args: argparse.Namespace, options: TrainOptions) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    if args.name is not None:
+    if args.compare and args.name is not None:
         raise UsageError(f"{args.name!r} is named beside --compare, which trains nothing; give the runs only: --compare RUN RUN")
-    found = compare.compare(args.compare)
+    found = compare.compare(args.compare or args.runs)
     print(json.dumps(found.to_json(), ensure_ascii=False) if args.json else compare.describe(found))
     return 0
 

@@ -98,7 +98,7 @@ def compare(folders: list[Path]) -> Comparison:
         BundleError: One is none, or their metrics are not the same.
     """
     if len(folders) < 2:
-        raise UsageError(f"--compare got {len(folders)} run, expected two or more hand-over directories such as runs/mnist_cnn/1.0.0")
+        raise UsageError(f"compare got {len(folders)} run, expected two or more hand-over directories such as runs/mnist_cnn/1.0.0")
     runs = [open_run(folder) for folder in folders]
     metrics = [run.record["metric"]["name"] for run in runs]
     other = next((i for i, name in enumerate(metrics) if name != metrics[0]), None)

@@ -157,7 +157,7 @@ def test_the_command_prints_a_table_or_json(
     one, other = run("a", 360), run("b", 370)
     assert command("--compare", str(one), str(other.parent)) == 0
     assert f"#2  {other}" in capsys.readouterr().out, "of a model's folder the newest version is taken"
-    assert command("--compare", str(one), str(other), "--json") == 0
+    assert command("compare", str(one), str(other), "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["runs"] == [str(one), str(other)]
     assert found["differences"][0]["paired"] is True
@@ -173,7 +173,9 @@ def test_a_real_training_is_no_different_from_itself(trained: Outcome) -> None:
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
-        pytest.param(("--compare", "a/1.0.0"), UsageError, "--compare got 1 run, expected two or more", id="one run"),
+        pytest.param(("--compare", "a/1.0.0"), UsageError, "compare got 1 run, expected two or more", id="one run"),
+        pytest.param(("compare",), UsageError, "compare got 0 run", id="no run"),
+        pytest.param(("mnist_cnn", "a", "b"), UsageError, "a follows mnist_cnn, expected one model", id="runs without the word"),
         pytest.param(("mnist_cnn", "--compare", "a", "b"), UsageError, "'mnist_cnn' is named beside --compare", id="a name too"),
         pytest.param(("--compare", "a", "nowhere"), BundleError, "nowhere: no training here", id="no folder"),
         pytest.param(("--compare", "a", "damaged"), BundleError, "damaged/1.0.0/training.json: not the record", id="a damaged record"),
