@@ -14,7 +14,7 @@ from pathlib import Path
 
 from planting import bundle_faults, data_faults, machine_faults, model_faults
 from planting.fault import ROOT, WORK, Fault, Finding, Workshop
-from planting.page import render, short
+from planting.page import one_line, render, short
 
 from edge.errors import EXIT_USAGE, TandemError
 
@@ -83,7 +83,7 @@ def _planted(workshop: Workshop, fault: Fault) -> Finding:
     for base in fault.bases:
         workshop.prepare(base)
     finding = workshop.show(fault)
-    print(f"{fault.name}: {fault.wrong}\n  planted in  {fault.planted}\n  command     {fault.command}")
+    print(f"{fault.name}: {fault.wrong}\n  planted in  {fault.planted}\n  command     {one_line(fault)}")
     print(f"  message     {finding.message}\n  exit code   {finding.code} after {finding.seconds:.1f} s", flush=True)
     return finding
 

@@ -117,7 +117,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "moved-bundle", BOTH, "the bundle of one model in the folder of another", "bundles/colours",
-        _moved, LOADER, "the server, when it loads", 1, "the contract says opposite",
+        _moved, LOADER, "the server, which is then not ready", 1, "the contract says opposite",
     ),
     Fault(
         "input-dtype", COLOURS, "a picture of float64 instead of uint8", "the input",

@@ -64,11 +64,11 @@ WAVES, UNMENDED = ("waves",), " --no-repair"
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "mean-std", ("colours",), "mean and deviation in the module changed after the golden answers were recorded", HAND_OVER,
-        _mean_std, "tandem export colours", GATE, 4, "golden",
+        _mean_std, "tandem export colours", GATE, 4, "gives golden output",
     ),
     Fault(
         "another-program", ("colours", "opposite"), "the program of another model with the same shapes", HAND_OVER,
-        _another_program, "tandem export colours", GATE, 4, "golden",
+        _another_program, "tandem export colours", GATE, 4, "gives golden output",
     ),
     Fault(
         "cut-program", ("colours",), "a program that was copied in part, and signed so", HAND_OVER,
@@ -92,7 +92,7 @@ FAULTS: tuple[Fault, ...] = (
         CONTRACT, _transposed, f"tandem export sensor{UNMENDED}", GATE, 4, "TRANSPOSE_CONV", "tandem export sensor",
     ),
     Fault(
-        "dynamic-on-old-runtime", ("dynamic",), "dynamic ranges where tflite-runtime 2.14 is required: it loads the file and answers wrongly",
+        "dynamic-on-old-runtime", ("dynamic",), "dynamic ranges for tflite-runtime 2.14, which loads the file and answers wrongly",
         CONTRACT, _dynamic, f"tandem export dynamic{UNMENDED}", GATE, 4, "tflite-runtime 2.14", "tandem export dynamic",
     ),
     Fault(

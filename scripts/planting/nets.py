@@ -54,7 +54,7 @@ class Waves(nn.Module):
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
         self.head = nn.Linear(128, 4)
-        self.gather = gather
+        self.register_buffer("places", torch.tensor([2, 0, 3, 1]) if gather else None)
 
     def inner(self, image: Tensor) -> Tensor:
         """Give what the last layer reads, (B, 128)."""
@@ -65,8 +65,8 @@ class Waves(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Give (B, 4) scores."""
         scores: Tensor = self.head(self.inner(image))
-        if self.gather:  # pick bools by number: GATHER_ND, version 5
-            scores = scores * (scores > -1e9)[:, torch.tensor([0, 1, 2, 3])].float()
+        if self.places is not None:  # bools picked by number: GATHER_ND, version 5
+            scores = scores * (scores > -1e9)[:, self.get_buffer("places")].float()
         return scores
 
     def explode(self, times: float) -> None:

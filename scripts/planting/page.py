@@ -29,9 +29,8 @@ TAIL = """
   is right on both runtimes, and the recipes ask for one scale there all the same. What still fails is the same layer with
   ranges measured at run time (`transposed-convolution`); without `--no-repair` that one is mended too, see
   [blame and repair](export-blame.md).
-- **Files with Flex or custom operators** cannot be handed over, since a hand-over holds a program and not a file; they come
-  out of a converter (`flex-operator`). Should a converter write one all the same, the gate names the operator and refuses
-  the file, which tests prove on files made by hand.
+- **Flex or custom operators in a TFLite file** are refused by name, whoever made it; tests prove that on files made by
+  hand. The table's `flex-operator` does not come so far: the converter is told to write none and refuses the layer.
 - **A scaler fitted on test data, or training on the test split**, cannot be seen in a hand-over: every figure looks right.
 """
 
@@ -51,7 +50,7 @@ def render(sections: Mapping[str, Sequence[Fault]], found: Mapping[str, Finding]
         parts += [_row(fault, found[fault.name]) for fault in faults]
     parts.append("\n## The commands\n\n```text\n")
     width = max(len(fault.name) for faults in sections.values() for fault in faults)
-    parts += [f"{fault.name:<{width}}  {_command(fault)}\n" for faults in sections.values() for fault in faults]
+    parts += [f"{fault.name:<{width}}  {one_line(fault)}\n" for faults in sections.values() for fault in faults]
     return "".join([*parts, "```\n", TAIL])
 
 
@@ -62,8 +61,8 @@ def short(message: str, said: str = "", longest: int = LONGEST) -> str:
         return plain
     place = plain.find(said) if said else 0
     start = 0 if place < longest - len(said) else max(0, place - 60)
-    cut = plain[start : start + longest]
-    return ("… " if start else "") + cut[: cut.rfind(" ")] + " …"
+    cut = plain[start : start + longest].rpartition(" ")[0]
+    return (f"… {cut.partition(' ')[2]}" if start else cut) + " …"
 
 
 def _row(fault: Fault, finding: Finding) -> str:
@@ -72,6 +71,6 @@ def _row(fault: Fault, finding: Finding) -> str:
     return f"| `{fault.name}` | {fault.wrong} | {fault.planted} | {fault.catcher} | {code} | {message} |\n"
 
 
-def _command(fault: Fault) -> str:
+def one_line(fault: Fault) -> str:
     """Give the command in one line."""
     return " ".join(fault.command.split()) if "\n" not in fault.command else "the server's loader: serving.registry.Registry(…).load()"
