@@ -7,6 +7,8 @@ and `reason` into a response and a metric label.
 
 from __future__ import annotations
 
+from typing import Optional
+
 EXIT_DONE = 0
 EXIT_USAGE = 2
 EXIT_CONVERSION = 3
@@ -79,6 +81,18 @@ class ProviderError(SetupError):
     """The execution provider that was asked for is not the one in use (CUDA became CPU)."""
 
     reason = "provider"
+
+
+class RemoteError(SetupError):
+    """A server refuses a request, or cannot be reached (then `status` is 0)."""
+
+    http_status = 502
+    reason = "remote"
+
+    def __init__(self, message: str, *, status: int = 0, remote_reason: str = "", retry_after: Optional[int] = None) -> None:
+        """Keep the HTTP status, the server's own reason, and the seconds after which it wants to be asked again."""
+        super().__init__(message)
+        self.status, self.remote_reason, self.retry_after = status, remote_reason, retry_after
 
 
 class BundleError(TandemError):

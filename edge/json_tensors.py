@@ -29,7 +29,7 @@ def parse(body: bytes, where: str = "the body") -> Any:
     if not body.strip():
         raise InputError(f"{where} is empty, expected a JSON object")
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_constant, object_pairs_hook=_unique)
+        return _DECODER.decode(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{where} is not UTF-8 at byte {error.start}, expected JSON text") from None
     except RecursionError:
@@ -45,7 +45,7 @@ def dumps(value: Any) -> bytes:
         InputError: A number is NaN or infinite, which JSON cannot carry.
     """
     try:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
     except ValueError:
         raise InputError("a tensor holds NaN or Infinity, which JSON cannot carry; use binary tensors, or values of a usual size") from None
     return text.encode("utf-8", "backslashreplace")  # only lone surrogates are left over: \ud800 is their JSON escape
@@ -141,3 +141,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise InputError(f"the JSON gives the key {shown(twice)} twice in one object")
     return document
+
+
+# Made once: `json.loads` and `json.dumps` make them anew for every message, which takes as long as a small message itself.
+_DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=_unique)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)

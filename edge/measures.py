@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
+from edge import detection
+from edge.contract import Contract
+from edge.detection import MeanAveragePrecision
 from edge.errors import ContractError
 
 Array = Any  # of numpy; its type parameters differ from version to version
@@ -84,14 +87,25 @@ class Measure:
         return self.value(means.T) if rows.shape[1] > 1 else self.value(means[:, 0][None])
 
 
-def measure(name: str) -> Measure:
+AnyMeasure = Union[Measure, MeanAveragePrecision]
+
+
+def measure(name: str, contract: Optional[Contract] = None) -> AnyMeasure:
     """Return a metric.
 
+    Args:
+        name: Of `MEASURES`, or of `edge.detection.LEVELS`.
+        contract: Whose outputs are measured; metrics of boxes need it to decode them.
+
     Raises:
-        ContractError: None is called so; the message lists them.
+        ContractError: None is called so, the message lists them; or boxes are to be measured that the contract does not decode.
     """
+    if name in detection.LEVELS:
+        if contract is None:
+            raise ContractError(f"metric: {name} judges boxes, which only a contract can decode; give the contract")
+        return detection.bound(name, contract)
     if name not in MEASURES:
-        raise ContractError(f"metric: no metric is called {name!r}; there are {', '.join(MEASURES)}")
+        raise ContractError(f"metric: no metric is called {name!r}; there are {', '.join((*MEASURES, *detection.LEVELS))}")
     return MEASURES[name]
 
 

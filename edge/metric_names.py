@@ -68,6 +68,7 @@ REASONS = (
     "parity",
     "provider",
     "queue_full",
+    "remote",
     "runtime_missing",
     "slow_body",
     "too_large",

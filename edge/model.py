@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,19 @@ from edge.errors import InputError, RuntimeMissingError
 from edge.runtimes import Options, Runtime
 from edge.schema import encode
 from edge.steps import postprocessing, preprocessing
+from edge.steps.boxes import Box, Boxes
+from edge.steps.frame import Frame
 from edge.steps.scores import Ranked
 from edge.variants import Variant, choose
 from edge.wire_tensors import check_range
 
 Array = np.ndarray[Any, Any]
+
+
+class Row(dict[str, Array]):
+    """One prepared sample by tensor name; `frame` tells where the caller's picture lies in it, None where there was none."""
+
+    frame: Optional[Frame] = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,18 @@ class Prediction:
         """The score of the best class, or None where the model does not rank classes."""
         return self.ranking[0].score if self.ranking else None
 
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """What was found where, the surest first; empty where there is nothing, or the model finds no boxes.
+
+        Corners are in pixels of the caller's picture, upright; where a prepared array was given, of that array.
+        """
+        return self.result.items if isinstance(self.result, Boxes) else ()
+
     def to_dict(self) -> dict[str, Any]:
-        """Give the answer as JSON data: `label`, `score` and `ranking` for a ranking, else `result`."""
+        """Give the answer as JSON data: `label`, `score` and `ranking` for a ranking, `boxes` for boxes, else `result`."""
+        if isinstance(self.result, Boxes):
+            return {"boxes": encode(self.boxes)}
         if not self.ranking:
             return {"result": self.result.tolist() if isinstance(self.result, np.ndarray) else encode(self.result)}
         return {"label": self.label, "score": self.score, "ranking": [encode(item) for item in self.ranking]}
@@ -132,9 +150,10 @@ class Model:
         """Answer several inputs in one run of the model; see `predict`."""
         if not values:
             return []
-        return self.interpret(self.run(self.stack([self.prepare(value) for value in values])))
+        rows = [self.prepare(value) for value in values]
+        return self.interpret(self.run(self.stack(rows)), [row.frame for row in rows])
 
-    def prepare(self, value: Any) -> dict[str, Array]:
+    def prepare(self, value: Any) -> Row:
         """Preprocess one input into one row per tensor, each checked against the contract.
 
         Raises:
@@ -142,20 +161,23 @@ class Model:
         """
         tensors = self.contract.main.inputs
         names = [tensor.name for tensor in tensors]
+        frame = None
         if isinstance(value, Mapping):
             rows = dict(value)
         elif len(tensors) == 1:
-            rows = {tensors[0].name: self._prepare(value)}
+            array, frame = self._prepare.framed(value)
+            rows = {tensors[0].name: array}
         else:
             raise InputError(f"{self.contract.name}: got {type(value).__name__}, expected a mapping with {', '.join(names)}")
         unknown = sorted(set(rows) - set(names))
         if unknown:
             raise InputError(f"{self.contract.name}: no input is called {unknown[0]!r}; there are {', '.join(names)}")
-        prepared = {tensor.name: self._row(tensor, rows) for tensor in tensors}
+        prepared = Row({tensor.name: self._row(tensor, rows) for tensor in tensors})
+        prepared.frame = frame
         self._check_axes(prepared)
         return prepared
 
-    def stack(self, rows: list[dict[str, Array]]) -> dict[str, Array]:
+    def stack(self, rows: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         """Put prepared rows together into (N, …) arrays.
 
         Raises:
@@ -188,12 +210,17 @@ class Model:
                 )
         return self.runtime.run(inputs)
 
-    def interpret(self, outputs: Mapping[str, Array]) -> list[Prediction]:
-        """Postprocess (N, …) outputs into N answers."""
+    def interpret(self, outputs: Mapping[str, Array], frames: Optional[Sequence[Optional[Frame]]] = None) -> list[Prediction]:
+        """Postprocess (N, …) outputs into N answers; boxes go back into the pictures whose frames are given, one a row or None."""
         count = len(next(iter(outputs.values())))
         first = self.contract.main.outputs[0].name
         rows = [{name: array[i] for name, array in outputs.items()} for i in range(count)]
-        return [Prediction(row, self._interpret(row[first])) for row in rows]
+        results = [self._interpret(row[first]) for row in rows]
+        if frames is not None:
+            results = [
+                frame.back(result) if frame is not None and isinstance(result, Boxes) else result for result, frame in zip(results, frames)
+            ]
+        return [Prediction(row, result) for row, result in zip(rows, results)]
 
     def __enter__(self) -> Model:
         """Give the model itself: `with Model.open(path) as model:`."""

@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="a trained model, such as mnist_cnn (its hand-over is RUNS/mnist_cnn)")
     parser.add_argument("--all", action="store_true", help="every model that has a hand-over in RUNS")
+    parser.add_argument("--program", metavar="FILE", help="a model from elsewhere: a file, a SavedModel folder, or package.module:Class")
+    parser.add_argument("--contract", type=Path, metavar="JSON", help="its contract; 'tandem contract init FILE' writes a first one")
+    parser.add_argument("--samples", type=Path, metavar="NPZ", help="some of its inputs, an array for each, samples first")
+    parser.add_argument("--eval", type=Path, metavar="NPZ", help="inputs with 'target', on which the metric is measured; else parity only")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the weights of a class: safetensors, or .pt with tensors alone")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where training wrote its hand-overs (default: runs)")
     parser.add_argument("--out", type=Path, default=Path("bundles"), help="where bundles go (default: bundles)")
     parser.add_argument("--only", metavar="PART", help="build and prove one format or recipe (onnx, tflite, fp32 …) and release nothing")
@@ -69,13 +74,31 @@ def _asked(args: argparse.Namespace) -> tuple[list[str], Options]:
         raise UsageError(f"--memory-limit is {args.memory_limit:g}, expected 0.1 to 10000 gigabytes")
     if not 1 <= args.jobs <= MOST_JOBS:
         raise UsageError(f"--jobs is {args.jobs}, expected 1 to {MOST_JOBS}")
+    memory = None if args.memory_limit is None else int(args.memory_limit * 1e9)
+    options = Options(args.runs, args.out, args.time_limit, args.force, args.only, args.jobs, memory, not args.no_repair)
+    if args.program is not None:
+        return [_given(args, memory)], options
+    alone = [f"--{name}" for name in ("contract", "samples", "eval", "weights") if getattr(args, name) is not None]
+    if alone:
+        raise UsageError(f"{', '.join(alone)}: for a model from elsewhere; name it too: --program FILE")
     if args.all == bool(args.names):
         raise UsageError("expected the names of models, such as mnist_cnn, or --all" + (", not both" if args.all else ""))
     names = handed_over(args.runs) if args.all else list(dict.fromkeys(args.names))
     if not names:
         raise UsageError(f"{args.runs}: no trained model here; train one first: tandem train mnist_cnn")
-    memory = None if args.memory_limit is None else int(args.memory_limit * 1e9)
-    return names, Options(args.runs, args.out, args.time_limit, args.force, args.only, args.jobs, memory, not args.no_repair)
+    return names, options
+
+
+def _given(args: argparse.Namespace, memory: int | None) -> str:
+    """Write the hand-over of a model from elsewhere, and give what `export` shall be asked for."""
+    if args.names or args.all:
+        raise UsageError("--program is one model; leave the names and --all away")
+    if args.contract is None or args.samples is None:
+        raise UsageError("--program needs --contract JSON and --samples NPZ; 'tandem contract init FILE' writes a first contract")
+    from export.given import Given, hand_over
+
+    given = Given(args.program, args.contract, args.samples, args.eval, args.weights)
+    return hand_over(given, args.runs, args.time_limit, memory)
 
 
 def _export(names: list[str], options: Options, args: argparse.Namespace) -> int:
@@ -134,6 +157,7 @@ def _facts(outcome: Outcome, elapsed: float) -> dict[str, Any]:
         "released": outcome.only is None,
         "skipped": outcome.skipped,
         "only": outcome.only,
+        "parity_only": outcome.parity_only,
         "seconds": elapsed,
         "report": str(outcome.report),
         "exit_code": EXIT_DONE,
@@ -164,6 +188,10 @@ def _tell(outcome: Outcome, elapsed: float) -> None:
         print(f"{outcome.folder}: proved {outcome.only} alone in {elapsed:.1f} s; nothing was released", file=sys.stderr)
     else:
         print(f"{outcome.folder}: released in {elapsed:.1f} s", file=sys.stderr)
+    if outcome.parity_only:
+        print(
+            "  parity only: held against the given model's own answers; whether those are right was not measured (--eval)", file=sys.stderr
+        )
     for v in outcome.variants:
         metric = "–" if v.metric is None else f"{v.metric:.4f}"
         agreement = "–" if v.agreement is None else f"{v.agreement:.4f}"

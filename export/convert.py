@@ -21,6 +21,11 @@ STEPS: Mapping[str, str] = {
     "quantize": "export.quantize:run",
     "quantize_onnx": "export.quantize_onnx:run",
     "tensors": "export.tensors:run",
+    "take_onnx": "export.given_onnx:take",
+    "take_tflite": "export.given_tflite:take",
+    "take_saved_model": "export.from_saved_model:take",
+    "take_module": "export.module_program:take",
+    "signature": "export.signature:run",
 }
 
 

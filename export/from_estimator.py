@@ -77,11 +77,19 @@ def onnx(program: str, contract_file: str, output: str) -> dict[str, Any]:
 
 
 def open_estimator(program: str, promise: Contract) -> Any:
-    """Load a `.skops` file, in which every type is looked at before anything is made of it.
+    """Load a `.skops` file, and hold it against its contract.
 
     Raises:
         ConversionError: The file is damaged, holds types that are not trusted, or is not the contract's classifier.
     """
+    estimator = load(program)
+    check(promise, int(estimator.n_features_in_), len(estimator.classes_))
+    _check_classes(Path(program).name, estimator.classes_, promise)
+    return estimator
+
+
+def load(program: str) -> Any:
+    """Load a `.skops` file, in which every type is looked at before anything is made of it; see `open_estimator`."""
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -99,8 +107,6 @@ def open_estimator(program: str, promise: Contract) -> Any:
         raise ConversionError(f"{name}: not a whole skops file of an estimator ({reason}); save it anew with skops.io.dump") from None
     if not hasattr(estimator, "predict_proba"):
         raise ConversionError(f"{name}: {type(estimator).__name__} gives no probabilities (predict_proba); take a classifier that does")
-    check(promise, int(estimator.n_features_in_), len(estimator.classes_))
-    _check_classes(name, estimator.classes_, promise)
     return estimator
 
 

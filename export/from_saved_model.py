@@ -132,7 +132,11 @@ def signature(folder: Path) -> tuple[list[Own], list[Own]]:
     told = _meta(folder).signature_def[SIGNATURE]
     inputs, outputs = (
         [
-            Own(name, _dtype(value.dtype), () if value.tensor_shape.unknown_rank else tuple(None if d.size < 0 else d.size for d in value.tensor_shape.dim))
+            Own(
+                name,
+                _dtype(value.dtype),
+                () if value.tensor_shape.unknown_rank else tuple(None if d.size < 0 else d.size for d in value.tensor_shape.dim),
+            )
             for name, value in sorted(side.items())
         ]
         for side in (told.inputs, told.outputs)

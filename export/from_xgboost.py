@@ -53,11 +53,20 @@ def onnx(program: str, contract_file: str, output: str) -> dict[str, Any]:
 
 
 def open_booster(program: str, promise: Contract) -> Any:
-    """Load a booster; of one that was stopped early, the trees up to its best round.
+    """Load a booster, and hold it against its contract; of one that was stopped early, the trees up to its best round.
 
     Raises:
         ConversionError: The file is no booster, its objective gives no probabilities, or it is not the contract's classifier.
     """
+    booster, classes = load(program)
+    check(promise, booster.num_features(), classes)
+    best = booster.attr("best_iteration")
+    booster.feature_names = None  # rows come without names
+    return booster if best is None else booster[: int(best) + 1]
+
+
+def load(program: str) -> tuple[Any, int]:
+    """Load a booster and tell how many classes it has; see `open_booster`."""
     import xgboost
 
     name = Path(program).name
@@ -72,7 +81,4 @@ def open_booster(program: str, promise: Contract) -> Any:
         raise ConversionError(f"{name}: not a booster in XGBoost's JSON format ({reason}); save it with save_model('{name}')") from None
     if objective not in OBJECTIVES:
         raise ConversionError(f"{name}: its objective is {objective}, which gives no probabilities; train with {' or '.join(OBJECTIVES)}")
-    check(promise, booster.num_features(), max(2, told))
-    best = booster.attr("best_iteration")
-    booster.feature_names = None  # rows come without names
-    return booster if best is None else booster[: int(best) + 1]
+    return booster, max(2, told)

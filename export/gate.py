@@ -57,7 +57,7 @@ def _loss(contract: Contract, loss: tuple[float, float, float], samples: int) ->
 
 
 def resolution(loss: tuple[float, float, float], samples: int) -> float:
-    """Give the smallest loss that a trial on so many samples can tell from none: half its 95 % interval, at least three in the number of samples.
+    """Give the smallest loss that can be told from none: half its 95 % interval, at least three in the number of samples.
 
     Source: J. A. Hanley, A. Lippman-Hand, "If nothing goes wrong, is everything all right?" (1983).
     """
@@ -86,18 +86,21 @@ def judge(contract: Contract, candidate: Candidate) -> Variant:
         BudgetError: The file is larger than its budget.
     """
     problems: list[str] = []
+    failures: list[str] = []
     passed: list[Trial] = []
     for trial in candidate.trials:
         failed = [check for check in checks(contract, candidate, trial) if not check.passed]
         if not failed:
             passed.append(trial)
-        elif trial.runtime in contract.requires_runtimes:
-            problems += [f"{trial.runtime} {trial.version}: {check.name} is {check.measured}, allowed {check.allowed}" for check in failed]
+        else:
+            words = [f"{trial.runtime} {trial.version}: {check.name} is {check.measured}, allowed {check.allowed}" for check in failed]
+            failures += words
+            problems += words if trial.runtime in contract.requires_runtimes else []
     for runtime in contract.requires_runtimes:
         if runtime in RUNTIMES_OF[candidate.plan.format] and runtime not in [t.runtime for t in candidate.trials]:
             problems.append(candidate.refused.get(runtime, f"{runtime} did not run it"))
     if problems or not passed:
-        reasons = "; ".join(problems) or "; ".join(["it passed on no runtime", *candidate.refused.values()])
+        reasons = "; ".join(problems) or "; ".join(["it passed on no runtime", *failures, *candidate.refused.values()])
         blame = f"; {candidate.repair.words}" if candidate.repair else ""
         raise GateError(f"{contract.name} {contract.version}, {candidate.plan.file}: not released: {reasons}{blame}")
     size = size_check(contract, candidate)

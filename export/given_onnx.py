@@ -44,6 +44,7 @@ def take(source: str, output: str) -> dict[str, Any]:
     path = Path(source)
     model = read(path)
     notes = onnx_data.inline(model, path)
+    signature(model, path.name)
     check(model, path.name)
     notes += _modernise(model, path.name)
     if notes:
@@ -100,7 +101,9 @@ def reference(program: str, contract_file: str, inputs: str, outputs: str) -> di
             found = session.run([own.name for own in given], rows)
             for own, array in zip(given, found, strict=True):
                 if array.ndim == 0 or len(array) != len(rows[asked[0].name]):
-                    raise ConversionError(f"{path.name}: output {own.name!r} is {array.shape}, expected one row a sample; see its batch axis")
+                    raise ConversionError(
+                        f"{path.name}: output {own.name!r} is {array.shape}, expected one row a sample; see its batch axis"
+                    )
             parts.append(found)
         return [np.concatenate([part[i] for part in parts]) for i in range(len(given))]
 
@@ -140,7 +143,9 @@ def check(model: Any, title: str) -> None:
     own = {function.domain for function in model.functions}
     strange = sorted(used - own - set(DOMAINS))
     if strange:
-        raise ConversionError(f"{title}: it needs operators of {', '.join(strange)}, which onnxruntime does not have; write them with ONNX's own")
+        raise ConversionError(
+            f"{title}: it needs operators of {', '.join(strange)}, which onnxruntime does not have; write them with ONNX's own"
+        )
     outside = next((t.name for t in onnx_data.tensors(model) if t.data_location == onnx.TensorProto.EXTERNAL), None)
     if outside is not None:
         raise ConversionError(f"{title}: the weights {outside!r} are in another file; give the model through tandem export --program")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.contract import Contract, Tensor
+from edge.contract import Tensor
 from edge.errors import ConversionError
 
 Shape = tuple[int | str | None, ...]
@@ -33,9 +33,7 @@ def match(title: str, side: str, own: Sequence[Own], tensors: Sequence[Tensor]) 
         ConversionError: Number, dtype or shape differ; the message names the tensor and says where a layout was confused.
     """
     if len(own) != len(tensors):
-        raise ConversionError(
-            f"{title}: it has {len(own)} {side}s ({', '.join(o.name for o in own)}), the contract names {len(tensors)}; correct the contract"
-        )
+        raise ConversionError(f"{title}: it has {len(own)} {side}s ({', '.join(o.name for o in own)}), the contract names {len(tensors)}")
     by_name = {tensor.name: tensor for tensor in own}
     ordered = [by_name[t.name] for t in tensors] if set(by_name) == {t.name for t in tensors} else list(own)
     for found, tensor in zip(ordered, tensors, strict=True):
@@ -46,7 +44,9 @@ def match(title: str, side: str, own: Sequence[Own], tensors: Sequence[Tensor]) 
 def _check(title: str, side: str, found: Own, tensor: Tensor) -> None:
     where = f"{title}: {side} {tensor.name!r}"
     if found.dtype != tensor.dtype:
-        raise ConversionError(f"{where} is {found.dtype} in the file, {tensor.dtype} in the contract; the file's own dtype must stand there")
+        raise ConversionError(
+            f"{where} is {found.dtype} in the file, {tensor.dtype} in the contract; the file's own dtype must stand there"
+        )
     if not found.shape:
         raise ConversionError(f"{where} has no axes in the file, expected a batch axis first; add one to the model")
     first, row = found.shape[0], found.shape[1:]

@@ -56,12 +56,13 @@ def take(source: str, output: str) -> dict[str, Any]:
 
 
 def tflite(program: str, contract_file: str, samples: str, output: str) -> dict[str, Any]:
-    """Hold the file against the contract and copy it; see `export.to_tflite.run`.
+    """Hold the file against the contract and copy it; see `export.to_tflite.run`. No samples are needed.
 
     Raises:
         ConversionError: The file is damaged, or its tensors are not those of the contract.
         GateError: It needs operators that no plain runtime has.
     """
+    del samples
     shutil.copyfile(program, output)
     return inspect(output, contract.load(Path(contract_file)))
 
@@ -150,7 +151,9 @@ def _names(interpreter: Any, title: str) -> dict[str, str]:
     """
     signatures = interpreter.get_signature_list() or {}
     if len(signatures) > 1:
-        raise ConversionError(f"{title}: it has {len(signatures)} functions ({', '.join(sorted(signatures))}), expected one; export it alone")
+        raise ConversionError(
+            f"{title}: it has {len(signatures)} functions ({', '.join(sorted(signatures))}), expected one; export it alone"
+        )
     if not signatures:
         return {}
     runner = interpreter.get_signature_runner(next(iter(signatures)))
@@ -176,13 +179,13 @@ def _io(opened: Opened, promise: Contract, title: str) -> dict[str, Any]:
     graph = promise.main
     for side, details, tensors in (("input", opened.inputs, graph.inputs), ("output", opened.outputs, graph.outputs)):
         plain = [_own(detail, opened.names, title) for detail in details]
-        logical = [_real(own, i, detail, plain, tensors) for i, (own, detail) in enumerate(zip(plain, details, strict=True))]
+        logical = [_real(own, detail, plain, tensors) for own, detail in zip(plain, details, strict=True)]
         ordered = match(title, side, logical, tensors)
         report[f"{side}s"] = [_stored(details[logical.index(o)], t.layout, o.dtype) for o, t in zip(ordered, tensors, strict=True)]
     return report
 
 
-def _real(own: Own, place: int, detail: dict[str, Any], plain: Sequence[Own], tensors: Sequence[Tensor]) -> Own:
+def _real(own: Own, detail: dict[str, Any], plain: Sequence[Own], tensors: Sequence[Tensor]) -> Own:
     """Call a tensor of integers float32 where the contract takes them as the real numbers that they stand for."""
     named = {tensor.name: tensor for tensor in tensors}
     if set(named) != {each.name for each in plain}:

@@ -75,7 +75,7 @@ def _target(arrays: Mapping[str, Array], promise: Contract, path: Path) -> Array
     target, count = arrays.get("target"), len(arrays[f"input/{promise.main.inputs[0].name}"])
     if promise.parity_only:
         if target is not None or promise.metric.floor is not None:
-            raise BundleError(f"{path}: the metric is parity_only, expected neither a floor nor 'target'; name a metric that can be measured")
+            raise BundleError(f"{path}: the metric is parity_only, expected neither a floor nor 'target'; name one that can be measured")
         return None
     if target is None or target.ndim == 0 or len(target) != count:
         raise BundleError(f"{path}: no 'target' with one class or value per sample; the gate measures the metric on it")

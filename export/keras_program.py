@@ -69,6 +69,11 @@ def open_keras(program: str, promise: Contract, backend: Backend) -> KerasProgra
         ConversionError: The file is damaged, holds code or classes of its own, or is not the contract's model.
         SetupError: Keras already computes with another library.
     """
+    return KerasProgram(load(program, backend), promise)
+
+
+def load(program: str, backend: Backend) -> Any:
+    """Load a `.keras` file in safe mode, whatever its contract; see `open_keras`."""
     path = Path(program)
     examine(path)
     os.environ["KERAS_BACKEND"] = backend
@@ -83,7 +88,7 @@ def open_keras(program: str, promise: Contract, backend: Backend) -> KerasProgra
         raise ConversionError(f"{path.name}: Keras {keras.__version__} cannot load it ({reason}); save it anew with model.save()") from None
     if not model.built or not getattr(model, "inputs", None):
         raise ConversionError(f"{path.name}: the model has no declared inputs; begin it with keras.Input and save it anew")
-    return KerasProgram(model, promise)
+    return model
 
 
 def examine(path: Path) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 from edge import measures
 from edge.contract import PARITY_ONLY, Contract, Metric
 from edge.errors import ContractError, GateError
-from edge.measures import Measure
+from edge.measures import AnyMeasure
 
 Array = np.ndarray[Any, Any]
 
 
-def decisive(metric: Metric) -> Measure:
-    """Return the measure that the contract's metric names.
+def decisive(metric: Metric, contract: Contract | None = None) -> AnyMeasure:
+    """Return the measure that the contract's metric names; metrics of boxes need the contract to decode them.
 
     Raises:
         GateError: No metric is called so, or the contract wants it the other way round.
@@ -23,7 +23,7 @@ def decisive(metric: Metric) -> Measure:
     if metric.name == PARITY_ONLY:
         raise GateError(f"metric: {PARITY_ONLY} measures nothing; name a metric and hand over an eval.npz with 'target'")
     try:
-        found = measures.measure(metric.name)
+        found = measures.measure(metric.name, contract)
     except ContractError as error:
         raise GateError(str(error)) from None
     if found.direction != metric.direction:
@@ -31,7 +31,7 @@ def decisive(metric: Metric) -> Measure:
     return found
 
 
-def agreement(contract: Contract) -> Measure:
+def agreement(contract: Contract) -> AnyMeasure:
     """Return the measure that tells which samples are answered alike.
 
     Without a metric it goes by what the first output is: scores of the labels are alike where the best one is the same, and
@@ -41,7 +41,7 @@ def agreement(contract: Contract) -> Measure:
         GateError: The contract's metric is none.
     """
     if not contract.parity_only:
-        return decisive(contract.metric)
+        return decisive(contract.metric, contract)
     output = contract.main.outputs[0]
     return measures.measure("accuracy" if len(contract.labels) > 1 and output.shape[-1] == len(contract.labels) else "rmse")
 

@@ -73,7 +73,7 @@ def _load(module: Any, path: Path) -> None:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            state = load_file(path)
+            state: Any = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
         state = state.get("state_dict", state) if isinstance(state, dict) else state
@@ -84,7 +84,9 @@ def _load(module: Any, path: Path) -> None:
         ) from None
     except Exception as error:  # safetensors' own error, and what a wrong state makes of load_state_dict
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ConversionError(f"{path.name}: not the weights of this module ({' '.join(line.strip() for line in lines[:3])[:300]})") from None
+        raise ConversionError(
+            f"{path.name}: not the weights of this module ({' '.join(line.strip() for line in lines[:3])[:300]})"
+        ) from None
 
 
 def _example(tensor: Tensor) -> Any:

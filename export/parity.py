@@ -77,6 +77,7 @@ def prepare(handover: Handover, sandbox: Sandbox) -> Bench:
 
     Raises:
         ConversionError: The program cannot be loaded or gives other outputs than the contract says.
+        ParityError: It does not give the golden answers, so it is not what training handed over.
     """
     path = sandbox.folder / "bench.npz"
     rows = {name: np.concatenate([array, handover.golden.inputs[name]]) for name, array in handover.evaluation.items()}
@@ -92,7 +93,21 @@ def prepare(handover: Handover, sandbox: Sandbox) -> Bench:
         },
     )
     arrays = load_npz(answers)
-    return Bench(path, {t.name: arrays[f"output/{t.name}"] for t in handover.contract.main.outputs}, handover.target, handover.golden.count)
+    reference = {t.name: arrays[f"output/{t.name}"] for t in handover.contract.main.outputs}
+    _hold_golden(handover, reference)
+    return Bench(path, reference, handover.target, handover.golden.count)
+
+
+def _hold_golden(handover: Handover, reference: Mapping[str, Array]) -> None:
+    """Refuse a program that answers the golden inputs otherwise than the trainer did; files would only be as wrong as it is."""
+    promise, bound = handover.contract, max(handover.contract.tolerance.onnx, handover.contract.tolerance.tflite)
+    for name, stored in handover.golden.outputs.items():
+        worst = _worst(reference[name][-handover.golden.count :], stored)
+        if worst > bound:
+            raise ParityError(
+                f"{promise.name} {promise.version}: {handover.program.name} gives golden output {name!r} {worst:.3g} away from the "
+                f"trainer's answer, tolerance {bound:g}; program and golden.npz are not of the same training, train again"
+            )
 
 
 def attempt(candidate: Candidate, runtime: str, python: str, handover: Handover, bench: Bench, sandbox: Sandbox) -> Trial:
@@ -129,7 +144,7 @@ def _compare(handover: Handover, bench: Bench, got: Mapping[str, Array], report:
     n = bench.count
     first = handover.contract.main.outputs[0].name
     scores, reference = got[first][:n], bench.reference[first][:n]
-    measure = None if bench.target is None else decisive(handover.contract.metric)
+    measure = None if bench.target is None else decisive(handover.contract.metric, handover.contract)
     golden = max(_worst(got[name][n:], stored) for name, stored in handover.golden.outputs.items())
     return Trial(
         runtime=report["runtime"],

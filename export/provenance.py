@@ -46,6 +46,8 @@ def provenance(handover: Handover, fingerprint: str, key: Mapping[str, Mapping[s
         "licence": handover.contract.licence,
         "source": handover.contract.source,
         "training": training(handover),
+        "given": _recorded(handover, "given.json"),
+        "proof": "parity only" if handover.contract.parity_only else handover.contract.metric.name,
         "fingerprint": fingerprint,
         "key": key,
     }
@@ -53,8 +55,12 @@ def provenance(handover: Handover, fingerprint: str, key: Mapping[str, Mapping[s
 
 def training(handover: Handover) -> dict[str, Any]:
     """Read what training recorded, or nothing where a model came without a record."""
+    return _recorded(handover, "training.json")
+
+
+def _recorded(handover: Handover, name: str) -> dict[str, Any]:
     try:
-        recorded = json.loads((handover.folder / "training.json").read_text(encoding="utf-8"))
+        recorded = json.loads((handover.folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return recorded if isinstance(recorded, dict) else {}

@@ -29,7 +29,9 @@ OPERATORS = re.compile(
 )
 CALLS = frozenset(
     ("Abs", "And", "CeilToInt", "CleanDiv", "Eq", "FloorDiv", "FloorToInt", "Ge", "Gt", "Integer", "IntTrueDiv", "Le", "Lt", "Max", "Min")
-) | frozenset(("Mod", "ModularIndexing", "Mul", "Ne", "Not", "Or", "Pow", "PythonMod", "Rational", "Symbol", "ToFloat", "Where", "Add", "len"))
+) | frozenset(
+    ("Mod", "ModularIndexing", "Mul", "Ne", "Not", "Or", "Pow", "PythonMod", "Rational", "Symbol", "ToFloat", "Where", "Add", "len")
+)
 METHODS = frozenset(("dim", "item", "numel", "size", "storage_offset", "stride"))
 PICKLED = frozenset(("torch._utils _rebuild_tensor_v2", "collections OrderedDict", "torch Size"))
 STORAGE = re.compile(r"torch(\.storage)? \w+Storage")
@@ -65,7 +67,9 @@ def examine(path: Path) -> None:
             _check_members(path.name, archive.infolist())
             names = archive.namelist()
             if not any("/models/" in name and name.endswith(".json") for name in names):
-                raise ConversionError(f"{path.name}: no program of torch.export inside; save it with torch.export.save(torch.export.export(…))")
+                raise ConversionError(
+                    f"{path.name}: no program of torch.export inside; save it with torch.export.save(torch.export.export(…))"
+                )
             for name in names:
                 found = next(_problems(name, archive), "")
                 if found:

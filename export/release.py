@@ -45,7 +45,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an export: the bundle, whether an earlier one was kept, the released variants, and the report."""
+    """What became of an export: the bundle, whether an earlier one was kept, the released variants, and the report.
+
+    `parity_only` says that files were held against the given model's own answers alone.
+    """
 
     folder: Path
     skipped: bool
@@ -53,6 +56,7 @@ class Outcome:
     report: Path
     rows: tuple[Row, ...] = ()
     only: str | None = None
+    parity_only: bool = False
 
 
 def export(name: str, options: Options) -> Outcome:
@@ -78,7 +82,7 @@ def export(name: str, options: Options) -> Outcome:
         target = _target(handover, options)
         kept = None if options.force or options.only else _unchanged(target, now)
         if kept is not None:
-            return Outcome(target, True, kept, target / "report.html")
+            return Outcome(target, True, kept, target / "report.html", parity_only=handover.contract.parity_only)
         with tempfile.TemporaryDirectory(prefix="tandem-export-") as work:
             cache = Cache(target.parent / ".cache", now.environment)
             sandbox = Sandbox(Path(work), target.parent / ".logs", options.limit_s, options.memory_bytes, cache)
@@ -90,7 +94,7 @@ def export(name: str, options: Options) -> Outcome:
             raise type(findings.problem)(f"{findings.problem}; see {report}") from None
     if options.only is None:
         open_bundle(target)
-    return Outcome(target, False, findings.released, report, table, options.only)
+    return Outcome(target, False, findings.released, report, table, options.only, handover.contract.parity_only)
 
 
 def why(name: str, options: Options) -> Explanation:

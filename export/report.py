@@ -55,7 +55,7 @@ def render(findings: Findings) -> str:
         rows=table,
         tolerances={variant.file: variant.tolerance for variant in findings.released},
         sizes=pictures.sizes(points, findings.contract.metric.name) if points else None,
-        numbered=[(point.number, file) for point, file in zip(points, _files(table), strict=True)],
+        numbered=[(point.number, file) for point, file in zip(points, _files(table), strict=bool(points))],
         matrices=_matrices(findings),
         blame=_blame(findings.blame),
         golden=report_samples.golden(findings),

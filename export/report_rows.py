@@ -50,7 +50,8 @@ class Findings:
     def proof(self) -> str:
         """Say what the samples were, in a few words."""
         if self.contract.parity_only:
-            return f"Parity only: held against the given model's own answers to {self.samples} samples; whether those are right was not measured."
+            held = f"held against the given model's own answers to {self.samples} samples"
+            return f"Parity only: {held}; whether those are right was not measured."
         return ""
 
     @property

@@ -1,24 +1,20 @@
-"""What each route does: health, metadata, V2 inference, predictions, OpenAPI and metrics."""
+"""What each route does that is no inference: health, metadata, OpenAPI and metrics."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
-from anyio import CapacityLimiter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from edge import __version__
-from edge import metric_names as names
 from edge.contract import Tensor
-from edge.protocol import DATATYPES, HEADER_LENGTH
-from serving import bodies, inference, metrics, openapi
-from serving.inference import Answer
+from edge.protocol import DATATYPES
+from serving import metrics, openapi
 from serving.registry import Entry, Registry
 from serving.responses import json_response
 from serving.settings import Settings
@@ -34,7 +30,7 @@ class Api:
     settings: Settings
     registry: Registry
     metrics: metrics.Metrics
-    threads: CapacityLimiter
+    sample_load: Callable[[], None]
 
     async def root(self, request: Request) -> Response:
         """Lead people to the API page."""
@@ -42,7 +38,7 @@ class Api:
 
     async def server(self, _: Request) -> Response:
         """Give the server's metadata."""
-        return json_response({"name": "tandem", "version": __version__, "extensions": ["binary_tensor_data"]})
+        return json_response({"name": "tandem", "version": __version__, "extensions": ["binary_tensor_data", "model_repository"]})
 
     async def live(self, _: Request) -> Response:
         """Say that the process answers."""
@@ -75,16 +71,6 @@ class Api:
         """Give a model's whole contract."""
         return json_response(self._entry(request).opened().contract.to_json())
 
-    async def infer(self, request: Request) -> Response:
-        """Answer V2 inference."""
-        header_length = request.headers.get(HEADER_LENGTH)
-        accepted = (*bodies.JSON_TYPES, *bodies.BINARY_TYPES)
-        return await self._answer(request, accepted, lambda model, body, most: inference.infer(model, body, header_length, most))
-
-    async def predict(self, request: Request) -> Response:
-        """Answer pictures, rows or mappings with labels."""
-        return await self._answer(request, None, inference.predict)
-
     async def openapi(self, _: Request) -> Response:
         """Describe the API, from the contracts of the models that answer."""
         models = [entry.model for entry in self.registry.entries if entry.model is not None]
@@ -97,21 +83,9 @@ class Api:
 
     async def exposition(self, _: Request) -> Response:
         """Give the metrics."""
+        self.sample_load()
         content = await anyio.to_thread.run_sync(self.metrics.exposition)
         return Response(content, headers={"Content-Type": metrics.CONTENT_TYPE})
-
-    async def _answer(
-        self, request: Request, accepted: tuple[str, ...] | None, work: Callable[[Any, bodies.Body, int], Answer]
-    ) -> Response:
-        start = time.perf_counter()
-        entry = self._entry(request)
-        model = entry.opened()
-        body = await bodies.read(request, self.settings.max_body_bytes)
-        if accepted:
-            bodies.expect_type(body, accepted)
-        answer = await anyio.to_thread.run_sync(work, model, body, self.settings.max_batch, limiter=self.threads)
-        self.metrics.stages(entry.name, entry.version, {**answer.seconds, names.TOTAL: time.perf_counter() - start})
-        return Response(answer.body, headers=dict(answer.headers))
 
     def _entry(self, request: Request) -> Entry:
         return self.registry.find(request.path_params["model"], request.path_params.get("version"))

@@ -1,13 +1,14 @@
-"""The web application: routes, the border around them, and the models' life. It knows nothing of BentoML."""
+"""The application: the path of inference, a web application for everything else, and the models' life. It knows nothing of BentoML."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import anyio.to_thread
-from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,38 +18,70 @@ from serving.api import Api
 from serving.border import Border, Handler
 from serving.errors import MethodNotAllowedError, UnknownPathError
 from serving.metrics import Metrics
+from serving.path import InferencePath, target
 from serving.registry import Registry
+from serving.repository import Repository
 from serving.settings import Settings
 
-WORKER_THREADS = 8
 HOST_PATHS = ("/livez", "/readyz", "/healthz", "/schema.json")  # BentoML answers GET there, before this application is asked
+SAMPLE_S = 1.0
 
 
-def create_app(settings: Settings, registry: Registry | None = None, metrics: Metrics | None = None) -> Starlette:
+class Application:
+    """An ASGI application. Where it has a host, the host takes its two parts: `inference` past all middleware, and `web`."""
+
+    def __init__(self, settings: Settings, registry: Registry, metrics: Metrics, loaded: Callable[[], None]) -> None:
+        """Put the parts together; models load when the application starts."""
+        self._registry, self._metrics, self._loaded = registry, metrics, loaded
+        border = Border(registry, metrics, settings.log_requests)
+        self.inference = InferencePath(settings, border)
+        table = _table(Api(settings, registry, metrics, self.inference.sample_load))
+        table += _admin_table(Repository(settings, registry, self.inference.retire))
+        routes: list[BaseRoute] = [Route(path, border.around(handler, path), methods=[method]) for method, path, handler in table]
+        routes.append(_Everything(routes, border))
+        self.web = Starlette(routes=routes, lifespan=self._lifespan)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        application = self.inference if InferencePath.takes(scope) else self.web
+        await application(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        self.inference.open()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.to_thread.run_sync, self._load)
+            tasks.start_soon(self._sample)
+            yield
+            await self.inference.close()
+            tasks.cancel_scope.cancel()
+        self._registry.close()
+        self._metrics.close()
+
+    def _load(self) -> None:
+        self._registry.load()
+        self._loaded()
+
+    async def _sample(self) -> None:
+        """Keep the gauges fresh: another worker process may be the one that is asked for them."""
+        while True:
+            self.inference.sample_load()
+            await asyncio.sleep(SAMPLE_S)
+
+
+def create_app(
+    settings: Settings, registry: Registry | None = None, metrics: Metrics | None = None, loaded: Callable[[], None] = lambda: None
+) -> Application:
     """Build the application.
 
     Args:
         settings: How to serve.
         registry: The models; found below `settings.bundles` where None is given. They load when the application starts.
         metrics: What is counted; the registry's own where one is given.
+        loaded: Called on a thread when every model has been loaded, or has failed.
     """
     metrics = metrics or Metrics()
-    registry = registry or Registry(settings, metrics)
-    api = Api(settings, registry, metrics, CapacityLimiter(WORKER_THREADS))
-    border = Border(registry, metrics, settings.log_requests)
-    routes: list[BaseRoute] = [Route(path, border.around(handler, path), methods=[method]) for method, path, handler in _table(api)]
-    routes.append(_Everything(routes, border))
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(anyio.to_thread.run_sync, registry.load)
-            yield
-            tasks.cancel_scope.cancel()
-        registry.close()
-        metrics.close()
-
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Application(settings, registry or Registry(settings, metrics), metrics, loaded)
 
 
 def _table(api: Api) -> list[tuple[str, str, Handler]]:
@@ -61,16 +94,22 @@ def _table(api: Api) -> list[tuple[str, str, Handler]]:
         ("GET", "/openapi.json", api.openapi),
         ("GET", "/docs", api.docs),
         ("GET", "/metrics", api.exposition),
-        ("POST", "/predict/{model}", api.predict),
     ]
     for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         table += [
             ("GET", model, api.model),
             ("GET", f"{model}/ready", api.model_ready),
             ("GET", f"{model}/contract", api.contract),
-            ("POST", f"{model}/infer", api.infer),
         ]
     return table
+
+
+def _admin_table(repository: Repository) -> list[tuple[str, str, Handler]]:
+    return [
+        ("POST", "/v2/repository/index", repository.index),
+        ("POST", "/v2/repository/models/{model}/load", repository.load),
+        ("POST", "/v2/repository/models/{model}/unload", repository.unload),
+    ]
 
 
 class _Everything(Route):
@@ -84,6 +123,8 @@ class _Everything(Route):
     async def _refuse(self, request: Request) -> Response:
         path = "/" + request.path_params["path"]
         allowed = {"GET"} if path in HOST_PATHS else set()
+        if target(path) is not None:
+            allowed.add("POST")
         for route in self._others:
             if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL:
                 allowed |= route.methods or set()

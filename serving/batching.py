@@ -38,28 +38,6 @@ class Outcome:
     samples: int
 
 
-class Memory:
-    """The bytes of all request bodies that are held."""
-
-    def __init__(self, limit: int) -> None:
-        """Begin with nothing held."""
-        self.limit, self.held = limit, 0
-
-    def take(self, size: int) -> None:
-        """Count bytes that have come.
-
-        Raises:
-            QueueFullError: They would be more than may be held; they are not counted.
-        """
-        if self.held + size > self.limit:
-            raise QueueFullError(f"requests with {self.held} bytes are being worked on, {self.limit} may be; send it again in 1 s", 1)
-        self.held += size
-
-    def give(self, size: int) -> None:
-        """Count bytes that are let go."""
-        self.held -= size
-
-
 @dataclass(eq=False, slots=True)
 class Job:
     """Inputs, (N, …) arrays by tensor name, that must have begun by `deadline`; `done` is called once, on the event loop."""
@@ -200,16 +178,13 @@ class Scheduler:
         """Accept a job: from here on it is answered, by its outputs, its own error, or the word that its deadline passed.
 
         Raises:
-            DrainingError: The lane takes no more.
             DeadlineError: The deadline cannot be met, as far as can be told.
         """
         now = job.arrived = self._environment.now()
-        if lane.draining:
-            lane.check_open(now)
         seconds = lane.expected(now, job.count)
         if now + seconds > job.deadline:
             left = max(0.0, job.deadline - now)
-            raise DeadlineError(f"{lane.name}: an answer is expected in {seconds:.3f} s, {left:.3f} s are left; allow more time, or try later")
+            raise DeadlineError(f"{lane.name}: an answer would take {seconds:.3f} s, {left:.3f} s are left; allow more time, or try later")
         if not lane.queue and not lane.running:
             lane.used = max(lane.used, self._turn)
         lane.put(job)

@@ -12,8 +12,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from edge.errors import InputError, TooLargeError, UnsupportedMediaError
-from serving.batching import Memory
-from serving.errors import DisconnectedError, SlowBodyError
+from serving.errors import DisconnectedError, QueueFullError, SlowBodyError
 
 Receive = Callable[[], Awaitable[Any]]
 JSON_TYPES = ("application/json",)
@@ -29,6 +28,28 @@ class Body:
     content: bytes
     media_type: str
     content_type: str
+
+
+class Memory:
+    """The bytes of all request bodies that are held."""
+
+    def __init__(self, limit: int) -> None:
+        """Begin with nothing held."""
+        self.limit, self.held = limit, 0
+
+    def take(self, size: int) -> None:
+        """Count bytes that have come.
+
+        Raises:
+            QueueFullError: They would be more than may be held; they are not counted.
+        """
+        if self.held + size > self.limit:
+            raise QueueFullError(f"requests with {self.held} bytes are being worked on, {self.limit} may be; send it again in 1 s", 1)
+        self.held += size
+
+    def give(self, size: int) -> None:
+        """Count bytes that are let go."""
+        self.held -= size
 
 
 class Reader:

@@ -101,4 +101,4 @@ class Border:
 
 def request_identifier(given: str) -> str:
     """Take the caller's id where it is harmless in a log, else make one."""
-    return given if given and _ID.fullmatch(given) else f"{random.getrandbits(64):016x}"  # noqa: S311  # it names, it guards nothing
+    return given if given and _ID.fullmatch(given) else f"{random.getrandbits(64):016x}"

@@ -12,8 +12,9 @@ import numpy as np
 from edge import metric_names as names
 from edge.errors import InputError
 from edge.json_tensors import dumps
-from edge.model import Model
+from edge.model import Model, Row
 from edge.protocol import Message, decode_request, encode_response
+from edge.steps.frame import Frame
 from serving import inputs
 from serving.bodies import BINARY_TYPES, JSON_TYPES, Body, expect_type
 
@@ -68,22 +69,23 @@ def read_predict(model: Model, body: Body, max_batch: int) -> Work:
     start = time.perf_counter()
     values = inputs.values(body, model.contract, max_batch)
     decoded = time.perf_counter()
-    rows = model.stack([_prepare(model, value, i, len(values)) for i, value in enumerate(values)])
+    prepared = [_prepare(model, value, i, len(values)) for i, value in enumerate(values)]
+    rows, frames = model.stack(prepared), [row.frame for row in prepared]
 
     def answer(outputs: Mapping[str, Array]) -> Message:
-        return _predictions(model, outputs)
+        return _predictions(model, outputs, frames)
 
     return Work(rows, answer, {names.DECODE: decoded - start, names.PREPROCESS: time.perf_counter() - decoded})
 
 
-def _predictions(model: Model, outputs: Mapping[str, Array]) -> Message:
+def _predictions(model: Model, outputs: Mapping[str, Array], frames: list[Frame | None]) -> Message:
     _finite(outputs)
-    answers = [prediction.to_dict() for prediction in model.interpret(outputs)]
+    answers = [prediction.to_dict() for prediction in model.interpret(outputs, frames)]
     content = dumps({"model": model.contract.name, "version": model.contract.version, "predictions": answers})
     return Message(content, {"Content-Type": "application/json"})
 
 
-def _prepare(model: Model, value: Any, number: int, count: int) -> dict[str, Array]:
+def _prepare(model: Model, value: Any, number: int, count: int) -> Row:
     try:
         return model.prepare(value)
     except InputError as error:

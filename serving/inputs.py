@@ -8,8 +8,10 @@ from edge.contract import Contract, Tensor
 from edge.errors import InputError, UnsupportedMediaError
 from edge.json_tensors import parse, shown, to_array
 from edge.wire_tensors import check_range
+from serving import csv_rows
 from serving.bodies import BINARY_TYPES, FORM_TYPE, JSON_TYPES, Body, form_fields
 
+TEXT_TYPE, CSV_TYPE = "text/plain", "text/csv"
 PICTURE_FIELDS = ("image", "file")
 _PICTURE_RANKS = (2, 3)
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
@@ -25,9 +27,19 @@ def takes_texts(contract: Contract) -> bool:
     return bool(contract.preprocess) and contract.preprocess[0].name == "tokenize"
 
 
+def takes_rows(contract: Contract) -> bool:
+    """Tell whether a model takes one row of numbers as it stands: no step before it, one input, one axis."""
+    tensors = contract.main.inputs
+    return not contract.preprocess and len(tensors) == 1 and len(tensors[0].row_shape) == 1 and tensors[0].dtype != "bool"
+
+
 def accepted_types(contract: Contract) -> tuple[str, ...]:
     """List the content types that a model takes on its predict route."""
-    return (*JSON_TYPES, FORM_TYPE, "image/*", *BINARY_TYPES) if takes_pictures(contract) else JSON_TYPES
+    if takes_pictures(contract):
+        return (*JSON_TYPES, FORM_TYPE, "image/*", *BINARY_TYPES)
+    if takes_texts(contract):
+        return (*JSON_TYPES, TEXT_TYPE)
+    return (*JSON_TYPES, CSV_TYPE) if takes_rows(contract) else JSON_TYPES
 
 
 def values(body: Body, contract: Contract, max_batch: int) -> list[Any]:
@@ -53,6 +65,11 @@ def _values(body: Body, contract: Contract) -> list[Any]:
     kind = body.media_type
     if kind in ("", *JSON_TYPES):
         return _from_document(parse(body.content), contract)
+    if kind == TEXT_TYPE and takes_texts(contract):
+        return [csv_rows.text(body.content)]
+    if kind == CSV_TYPE and takes_rows(contract):
+        tensor = contract.main.inputs[0]
+        return [_checked(row, contract, f"row {i}") for i, row in enumerate(csv_rows.rows(body.content, tensor.dtype), 1)]
     if not takes_pictures(contract):
         raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected {', '.join(accepted_types(contract))}")
     if kind == FORM_TYPE:

@@ -154,10 +154,10 @@ def _tensor_schema(tensor: Tensor) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     text, number, whole = {"type": "string"}, {"type": "number"}, {"type": "integer"}
     ranked = {"type": "object", "properties": {"label": text, "index": whole, "score": number}}
-    prediction = {
-        "type": "object",
-        "properties": {"label": text, "score": number, "ranking": {"type": "array", "items": ranked}, "result": {}},
-    }
+    corners = {"type": "array", "items": number, "description": "left, top, right, bottom, in pixels of the picture that was sent, upright"}
+    box = {"type": "object", "properties": {"label": text, "index": whole, "score": number, "box": corners}}
+    lists = {"ranking": {"type": "array", "items": ranked}, "boxes": {"type": "array", "items": box}}
+    prediction = {"type": "object", "properties": {"label": text, "score": number, **lists, "result": {}}}
     sizes = {"type": "array", "items": whole}
     output = {
         "type": "object",

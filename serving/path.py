@@ -17,8 +17,8 @@ from edge.errors import InputError
 from edge.model import Model
 from edge.protocol import HEADER_LENGTH, Message
 from serving import inference
-from serving.batching import Job, Lane, Memory, Outcome, Scheduler
-from serving.bodies import Body, Reader, Receive
+from serving.batching import Job, Lane, Outcome, Scheduler
+from serving.bodies import Body, Memory, Reader, Receive
 from serving.border import Border, Done, request_identifier
 from serving.errors import DrainingError
 from serving.inference import Work
@@ -63,6 +63,7 @@ class InferencePath:
         self._settings, self._border, self._metrics = settings, border, border.metrics
         self._memory = Memory(settings.queue_bytes)
         self._lanes: dict[tuple[str, str], tuple[Model, Lane]] = {}
+        self._ending: set[asyncio.Future[None]] = set()
         self._draining = False
 
     def open(self) -> None:
@@ -76,7 +77,7 @@ class InferencePath:
     async def close(self) -> None:
         """Take no more, finish what was accepted, and end the threads."""
         self._draining = True
-        for _, lane in self._lanes.values():
+        for lane in list(self._scheduler.lanes):
             await drained(lane)
         self._threads.close()
         self._pool.shutdown(wait=False)
@@ -91,12 +92,27 @@ class InferencePath:
         known = self._lanes.get((entry.name, entry.version))
         if known is not None and known[0] is model:
             return known[1]
-        lane = entry.new_lane(self._settings)
-        if known is not None:
-            self._scheduler.lanes.remove(known[1])
+        waiting, concurrency = self._settings.queue_requests, self._settings.concurrency
+        lane = Lane(entry.name, model.run, entry.latency, most_waiting=waiting, concurrency=concurrency)
         self._scheduler.lanes.append(lane)
         self._lanes[entry.name, entry.version] = (model, lane)
+        if known is not None:
+            task = asyncio.ensure_future(self._end(known[1]))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
         return lane
+
+    async def retire(self, name: str, version: str) -> None:
+        """Close the queue of a model that is no longer to be served, finish what it has accepted, and forget it."""
+        known = self._lanes.get((name, version))
+        if known is not None:
+            await self._end(known[1])
+            self._lanes.pop((name, version))
+            self._metrics.load(name, version, 0, 0.0, 0)
+
+    async def _end(self, lane: Lane) -> None:
+        await drained(lane)
+        self._scheduler.lanes.remove(lane)
 
     def sample_load(self) -> None:
         """Bring the gauges of the queues up to date."""
@@ -130,13 +146,11 @@ class InferencePath:
             await send({"type": "http.response.start", "status": 200, "headers": sent})
             await send({"type": "http.response.body", "body": message.body})
         model_name, model_version = self._border.labels(name, version)
-        self._border.record(
-            Done(scope["method"], route, model_name, model_version, code, reason, request_id), time.perf_counter() - start
-        )
+        self._border.record(Done(scope["method"], route, model_name, model_version, code, reason, request_id), time.perf_counter() - start)
 
     async def _answer(self, entry: Entry, route: str, headers: Mapping[bytes, bytes], receive: Receive, start: float) -> Message:
-        deadline = self._loop.time() + self._allowed(headers) if self._lanes or entry.opened() else 0.0
         lane = self.lane(entry)
+        deadline = self._loop.time() + self._allowed(headers)
         self._check_open(lane)
         reader = Reader(self._memory, self._settings.max_body_bytes, self._settings.body_timeout_ms / 1000)
         lane.in_flight += 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.bundle import versions
 from edge.errors import BundleError, ProviderError, TandemError, UnknownModelError
+from edge.json_tensors import shown
 from edge.model import Model
 from serving.errors import NotReadyError
 from serving.latency import Latency, measure
@@ -21,14 +22,19 @@ LOADING = "still loading; its golden inputs are replayed first, ask again in a m
 
 @dataclass
 class Entry:
-    """One version of one model: loading, ready (`model` and `latency` are set) or failed (`message` says why)."""
+    """One version of one model: loading, ready (`model` and its measured `latency` are set) or failed (`message` says why)."""
 
     name: str
     version: str
     path: Path | None
     model: Model | None = None
-    latency: Latency | None = None
+    latency: Latency = field(default_factory=lambda: Latency((1,), (0.0,)))
     message: str = LOADING
+
+    @property
+    def state(self) -> str:
+        """The state in V2's terms."""
+        return "READY" if self.model else "LOADING" if self.message == LOADING else "UNAVAILABLE"
 
     def opened(self) -> Model:
         """Give the loaded model.
@@ -73,6 +79,51 @@ class Registry:
         """Let every model go."""
         for entry in self.entries:
             entry.model, entry.message = None, "the server is stopping"
+
+    def index(self) -> list[dict[str, str]]:
+        """List every model that is served or lies below the bundles, with its state in V2's terms."""
+        listed = [
+            {"name": entry.name, "version": entry.version, "state": entry.state, "reason": "" if entry.model else entry.message}
+            for entry in self.entries
+        ]
+        served = {entry.name for entry in self.entries}
+        idle = [name for name in _present(self._settings.bundles.absolute()) if name not in served]
+        return listed + [{"name": name, "version": "", "state": "UNAVAILABLE", "reason": "not loaded"} for name in idle]
+
+    def reload(self, name: str) -> tuple[Entry, list[Entry]]:
+        """Load the newest version of a model from its folder; where that fails, what is served stays.
+
+        Returns:
+            The new entry, and those of the same name whose place it has taken.
+
+        Raises:
+            UnknownModelError: No model of that name lies below the bundles.
+            TandemError: It cannot be used.
+        """
+        root = self._settings.bundles.absolute()
+        if name not in _present(root):  # a name from a request never becomes a path before it was found in the folder
+            raise UnknownModelError(f"no model is called {shown(name)} below the bundles; export it there first")
+        path = versions(root / name)[-1]
+        entry = Entry(name, path.name, path)
+        self._load(entry, path)
+        if entry.model is None:
+            raise NotReadyError(f"{name} {path.name} was not loaded: {entry.message}")
+        replaced = [other for other in self.entries if other.name == name]
+        self.entries = sorted([other for other in self.entries if other.name != name] + [entry], key=_order)
+        return entry, replaced
+
+    def remove(self, name: str) -> list[Entry]:
+        """Serve a model no longer, in none of its versions; gives its entries, which still answer what they have accepted.
+
+        Raises:
+            UnknownModelError: It is not served.
+        """
+        self.find(name)
+        removed = [entry for entry in self.entries if entry.name == name]
+        self.entries = [entry for entry in self.entries if entry.name != name]
+        for entry in removed:
+            self._metrics.ready(entry.name, entry.version, False)
+        return removed
 
     def find(self, name: str, version: str | None = None) -> Entry:
         """Give a model by name, the newest of its versions that are served, or by version.
@@ -137,12 +188,21 @@ def _batching(latency: Latency) -> str:
     return f"batches up to {latency.limit}: {alone}, a sample is {latency.gain:.2g} times quicker among {latency.limit}"
 
 
+def _present(root: Path) -> list[str]:
+    """List the models below a folder."""
+    return sorted(path.name for path in root.iterdir() if not path.name.startswith(".") and versions(path)) if root.is_dir() else []
+
+
+def _order(entry: Entry) -> tuple[str, list[int]]:
+    """Sort by name, the oldest version first."""
+    return entry.name, [int(part) for part in entry.version.split(".") if part.isdigit()]
+
+
 def _wanted(settings: Settings) -> list[Entry]:
     """Find what was asked for, the oldest version first; what is missing becomes an entry that says so."""
     root = settings.bundles.absolute()
-    present = sorted(path.name for path in root.iterdir() if not path.name.startswith(".") and versions(path)) if root.is_dir() else []
     entries = {}
-    for wanted in settings.models or present:
+    for wanted in settings.models or _present(root):
         name, _, version = wanted.partition("@")
         below = versions(root / name)
         paths = [path for path in below if path.name == version] if version else below[-1:]
@@ -151,4 +211,4 @@ def _wanted(settings: Settings) -> list[Entry]:
         if paths:
             entry = Entry(name, paths[0].name, paths[0])
         entries[entry.name, entry.version] = entry
-    return sorted(entries.values(), key=lambda entry: (entry.name, [int(part) for part in entry.version.split(".") if part.isdigit()]))
+    return sorted(entries.values(), key=_order)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from typing import Any
 
 from serving import telemetry
 
@@ -32,12 +34,35 @@ def _settings() -> Settings:
 SETTINGS = _settings()
 METRICS = Metrics()
 REGISTRY = Registry(SETTINGS, METRICS)
-APP = create_app(SETTINGS, REGISTRY, METRICS)
 
 
-@bentoml.asgi_app(APP, path="/")
+def _freeze() -> None:
+    """Let garbage collection never look at what is there for good: it would, at random moments, for milliseconds."""
+    gc.collect()
+    gc.freeze()
+
+
+APP = create_app(SETTINGS, REGISTRY, METRICS, _freeze)
+
+
+class DirectService(bentoml.Service):  # type: ignore[misc]  # BentoML is untyped here
+    """A service whose inference routes come before BentoML's middleware; all else, the application's life included, is BentoML's."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """Give the ASGI application that BentoML's server runs."""
+        host = super().to_asgi(is_main)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await (APP.inference if APP.inference.takes(scope) else host)(scope, receive, send)
+
+        return application
+
+
+@bentoml.asgi_app(APP.web, path="/")
 @bentoml.service(
     name="tandem",
+    service_class=DirectService,
+    workers=SETTINGS.workers,
     http={"host": SETTINGS.host, "port": SETTINGS.port},
     metrics={"enabled": False},  # ours are at /metrics; BentoML's turn every path that a caller invents into a label
     logging={"access": {"enabled": False}},

@@ -116,3 +116,55 @@ def text_classifier(name: str, labels: tuple[str, ...], length: int, vocabulary_
         tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.99, metric_drop=0.01),
         licence="Apache-2.0",
     )
+
+
+def detector(
+    name: str,
+    labels: tuple[str, ...],
+    height: int,
+    width: int,
+    channels: int,
+    anchors: list[list[float]],
+    stride: int,
+    meaning: str = "",
+) -> Contract:
+    """Return the contract of a detector of things in pictures; change what differs with `dataclasses.replace`.
+
+    The graph takes raw pixels and gives a grid of raw predictions; which boxes they stand for, and which of them stay, is
+    decided outside (`edge.steps.boxes.find`).
+
+    Args:
+        name: Model name, `dataset_architecture`.
+        labels: One per class, in the order of the scores.
+        height: Pixels that the graph takes, a multiple of the stride.
+        width: Pixels that the graph takes, a multiple of the stride.
+        channels: 1 for grey, 3 for RGB.
+        anchors: [width, height] in pixels that boxes begin from (`training.anchors.k_means`).
+        stride: Pixels from cell to cell of the grid.
+        meaning: What the picture shows, for people.
+
+    Raises:
+        ContractError: A size or a name cannot be used.
+    """
+    pixels = Tensor("image", "uint8", ("batch", height, width, channels), "NHWC", (0.0, 255.0), meaning)
+    shape = ("batch", height // stride, width // stride, len(anchors) * (5 + len(labels)))
+    cells = Tensor("cells", "float32", shape, "NHWC", None, "for each anchor: tx, ty, tw, th, to and a score of each class, unnormalised")
+    return Contract(
+        schema=1,
+        name=name,
+        version="1.0.0",
+        task="object-detection",
+        graphs=(Graph("main", (pixels,), (cells,)),),
+        preprocess=(
+            Step("decode_image", channels=channels),
+            Step("resize", height=height, width=width, filter="bilinear", fit="contain", fill=0),
+        ),
+        postprocess=(Step("decode_boxes", anchors=anchors, stride=stride, score=0.2, overlap=0.5, most=100, per_class=True),),
+        labels=labels,
+        metric=Metric("map50", "higher", None),
+        targets=("server", "device"),
+        recipes=("static_wi8_ai8",),
+        requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
+        tolerance=Tolerance(onnx=1e-3, tflite=1e-2, agreement=0.80, metric_drop=0.02),
+        licence="Apache-2.0",
+    )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from edge import measures
-from edge.measures import Measure
+from edge.contract import Contract
+from edge.measures import AnyMeasure, Measure
 
 if TYPE_CHECKING:
     from training.recipe import Array
 
-Loss = Literal["cross_entropy", "mean_squares"]
+Loss = Literal["cross_entropy", "mean_squares", "own"]
 LOSSES: tuple[str, ...] = get_args(Loss)
 
 
@@ -21,20 +23,31 @@ LOSSES: tuple[str, ...] = get_args(Loss)
 class Objective:
     """A loss by name, which each library computes in its own terms, and a metric of `edge.measures`.
 
-    `cross_entropy` takes logits (B, …, C) and classes (B, …) int64; `mean_squares` values and values of the same shape.
+    `cross_entropy` takes logits (B, …, C) and classes (B, …) int64; `mean_squares` values and values of the same shape; `own`
+    is the recipe's: `own_loss` in the library's terms, `own_mean` the same of arrays (N, …). Metrics of boxes need the `contract`.
     """
 
     loss: Loss = "cross_entropy"
     metric: str = "accuracy"
+    own_loss: Callable[[Any, Any], Any] | None = None
+    own_mean: Callable[[Array, Array], float] | None = None
+    contract: Contract | None = None
 
     @property
-    def measure(self) -> Measure:
+    def measure(self) -> AnyMeasure:
         """The metric."""
-        return measures.measure(self.metric)
+        return measures.measure(self.metric, self.contract)
+
+    @property
+    def summed(self) -> Measure | None:
+        """The metric where it follows from what each sample contributes, so that batches can be added up; None where it does not."""
+        return self.measure if isinstance(self.measure, Measure) else None
 
     def judge(self, outputs: Array, targets: Array) -> tuple[float, float]:
         """Return the mean loss and the metric of outputs (N, …) against targets (N, …)."""
-        if self.loss == "cross_entropy":
+        if self.own_mean is not None:
+            loss = self.own_mean(outputs, targets)
+        elif self.loss == "cross_entropy":
             loss = float(measures.cross_entropies(outputs, targets).mean())
         else:
             loss = float(np.mean(np.square(outputs.astype(np.float64) - targets)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -22,7 +23,7 @@ Schedule = Literal["constant", "one_cycle", "cosine"]
 FrameworkName = Literal["pytorch", "keras", "estimators"]
 SOURCES: tuple[str, ...] = get_args(Source)
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
-TaskName = Literal["classification", "regression"]
+TaskName = Literal["classification", "regression", "detection"]
 FRAMEWORKS: tuple[str, ...] = get_args(FrameworkName)
 TASKS: tuple[str, ...] = get_args(TaskName)
 
@@ -183,6 +184,8 @@ class Recipe:
         fit: How it is fitted.
         framework: The library that `build` makes a model of.
         task: What is learned: which targets are right and how answers are judged.
+        loss: What training makes small, where the task's own loss does not serve: takes outputs (B, …) and targets (B, …) as
+            the library has them and gives a scalar, the mean over the batch.
         raw_inputs: Turns chosen test samples, (N, …) by input name, into what a caller would send for each, before
             preprocessing; they become the raw golden inputs. `"data"` where the data set keeps them (`Split.raw`), None
             where the contract has no preprocessing.
@@ -195,6 +198,7 @@ class Recipe:
     fit: FitSettings
     framework: FrameworkName = "pytorch"
     task: TaskName = "classification"
+    loss: Callable[[Any, Any], Any] | None = None
     raw_inputs: RawInputs | None = None
     subset_floor: float | None = None
 
@@ -204,6 +208,10 @@ class Recipe:
             raise ContractError(f"{self.contract.name}: framework is {self.framework!r}, expected one of {', '.join(FRAMEWORKS)}")
         if self.task not in TASKS:
             raise ContractError(f"{self.contract.name}: task is {self.task!r}, expected one of {', '.join(TASKS)}")
+        if self.loss is None and self.task == "detection":
+            raise ContractError(f"{self.contract.name}: has no loss, expected one: detection has none of its own")
+        if self.loss is not None and self.framework == "estimators":
+            raise ContractError(f"{self.contract.name}: has a loss, but estimators learn by their own; take PyTorch or Keras for it")
         outputs = self.contract.main.outputs
         if len(outputs) != 1:
             raise ContractError(
@@ -217,7 +225,12 @@ class Recipe:
     @property
     def objective(self) -> Objective:
         """The loss and the metric that the task and the contract name."""
-        return Objective("cross_entropy" if self.task == "classification" else "mean_squares", self.contract.metric.name)
+        name = self.contract.metric.name
+        if self.loss is None:
+            return Objective("cross_entropy" if self.task == "classification" else "mean_squares", name)
+        from training.frameworks import framework
+
+        return Objective("own", name, self.loss, partial(framework(self.framework).mean_loss, self.loss), self.contract)
 
     def check_data(self, splits: Splits) -> None:
         """Hold a data set against the contract.

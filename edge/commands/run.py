@@ -12,6 +12,7 @@ from typing import Any
 from edge.commands.options import add_model_arguments, describe, open_model
 from edge.errors import TandemError
 from edge.model import Model, Prediction
+from edge.steps.boxes import Box
 
 HELP = "answer inputs (pictures, .npy arrays) with a released model"
 
@@ -58,4 +59,13 @@ def _sentence(model: Model, prediction: Prediction) -> str:
     """Give one line for people."""
     if prediction.ranking:
         return "  ".join(f"{item.label} ({item.score:.4f})" for item in prediction.ranking)
-    return f"{model.contract.main.outputs[0].name} = {json.dumps(prediction.to_dict()['result'])}"
+    answer = prediction.to_dict()
+    if "boxes" in answer:
+        return "; ".join(_place(item) for item in prediction.boxes) or "nothing found"
+    return f"{model.contract.main.outputs[0].name} = {json.dumps(answer['result'])}"
+
+
+def _place(item: Box) -> str:
+    """Give a box as label, score and corners in pixels of the picture."""
+    left, top, right, bottom = item.box
+    return f"{item.label} ({item.score:.4f}) at {left:.0f},{top:.0f} to {right:.0f},{bottom:.0f}"

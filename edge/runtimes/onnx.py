@@ -47,6 +47,7 @@ class OnnxRuntime:
         self._inputs = {t.name: p.name for t, p in zip(graph.inputs, variant.io.inputs)}
         self._outputs = {t.name: p.name for t, p in zip(graph.outputs, variant.io.outputs)}
         self._failures = _failures()
+        self._single = any(tensor.shape and tensor.shape[0] == 1 for tensor in session.get_inputs())  # takes one sample at a time
         _check("input", variant.io.inputs, session.get_inputs(), file)
         _check("output", variant.io.outputs, session.get_outputs(), file)
 
@@ -57,11 +58,18 @@ class OnnxRuntime:
             InputError: The runtime refuses the arrays.
         """
         feeds = {physical: inputs[name] for name, physical in self._inputs.items()}
+        count = len(next(iter(feeds.values())))
+        if not self._single or count == 1:
+            return dict(zip(self._outputs, self._answer(feeds)))
+        rows = [self._answer({name: array[i : i + 1] for name, array in feeds.items()}) for i in range(count)]
+        return {name: np.concatenate(parts) for name, parts in zip(self._outputs, zip(*rows))}
+
+    def _answer(self, feeds: dict[str, Array]) -> list[Array]:
         try:
-            values = self._session.run(list(self._outputs.values()), feeds)
+            values: list[Array] = self._session.run(list(self._outputs.values()), feeds)
         except self._failures as error:
             raise InputError(f"{self._file}: onnxruntime refuses the input ({str(error).splitlines()[0]})") from None
-        return dict(zip(self._outputs, values))
+        return values
 
 
 def _check(side: str, expected: tuple[Physical, ...], found: Any, file: str) -> None:

@@ -15,8 +15,9 @@ from typing import Any, Optional
 
 from edge.contract import Contract, Step
 from edge.errors import ContractError
-from edge.steps import image, scores, text
+from edge.steps import boxes, image, scores, text
 from edge.steps.context import Context
+from edge.steps.frame import Frame, place
 
 StepFunction = Callable[..., Any]
 Table = Mapping[str, "tuple[StepFunction, Callable[..., str]]"]
@@ -34,6 +35,7 @@ PREPROCESS: Table = {
 POSTPROCESS: Table = {
     "softmax": (scores.softmax, _nothing_to_check),
     "top_k": (scores.top_k, scores.check_top_k),
+    "decode_boxes": (boxes.decode_boxes, boxes.check_decode_boxes),
 }
 
 
@@ -50,9 +52,20 @@ class Pipeline:
         Raises:
             InputError: A step refuses the value; the message says what it expected.
         """
+        return self.framed(value)[0]
+
+    def framed(self, value: Any) -> tuple[Any, Optional[Frame]]:
+        """Do the same, and tell where the caller's picture lies in the result; None where nothing was resized.
+
+        Raises:
+            InputError: A step refuses the value; the message says what it expected.
+        """
+        frame = None
         for function, parameters in self.steps:
-            value = function(value, self.context, **parameters)
-        return value
+            before, value = value, function(value, self.context, **parameters)
+            if function is image.resize:
+                frame = place(before.shape[:2], value.shape[:2], parameters.get("fit", "stretch"))
+        return value, frame
 
 
 def preprocessing(contract: Contract, assets: Optional[Path] = None) -> Pipeline:

@@ -12,6 +12,7 @@ import numpy as np
 from edge.errors import InputError, RuntimeMissingError, TooLargeError, UnsupportedMediaError
 from edge.steps import resample
 from edge.steps.context import Context
+from edge.steps.frame import place
 from edge.storage import UNREADABLE
 
 MAX_PIXELS = 50_000_000
@@ -68,12 +69,7 @@ def resize(
         raise InputError(f"resize got {type(value).__name__}, expected pixels (H, W, C); put decode_image before it in the contract")
     if fit == "stretch":
         return resample.resample(value, height, width, filter)
-    old_height, old_width = value.shape[:2]
-    by_height = (old_height * width <= old_width * height) == (fit == "cover")
-    if by_height:
-        inner = (height, max(1, _round_div(old_width * height, old_height)))
-    else:
-        inner = (max(1, _round_div(old_height * width, old_width)), width)
+    inner = place(value.shape[:2], (height, width), fit).inner
     return _centre(resample.resample(value, inner[0], inner[1], filter), height, width, fill)
 
 
@@ -190,11 +186,6 @@ def _to_channels(pixels: Pixels, channels: int) -> Pixels:
     red, green, blue = (pixels[..., c].astype(np.uint32) for c in range(3))
     luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
     return luma.astype(np.uint8)[..., None]
-
-
-def _round_div(numerator: int, denominator: int) -> int:
-    """Divide and round half up, in whole numbers."""
-    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def _centre(pixels: Pixels, height: int, width: int, fill: int) -> Pixels:

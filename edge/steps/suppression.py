@@ -11,7 +11,7 @@ from typing import Any, Optional
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-_BLOCK, _LARGER = 64, 1024  # boxes that are held against one another at once, and against those chosen before
+_BLOCK, _LARGER = 64, 512  # boxes that are held against one another at once, and against those chosen before
 
 
 def overlaps(first: Array, second: Array) -> Array:

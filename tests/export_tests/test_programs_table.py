@@ -19,7 +19,8 @@ def promise(toy_contract):
 
 def test_every_step_of_every_kind_is_a_function_that_exists():
     for kind in programs.KINDS:
-        assert {"reference", "onnx"} <= set(kind.steps), kind.file
+        assert "reference" in kind.steps, kind.file
+        assert {"onnx", "tflite"} & set(kind.steps), kind.file
         for step in kind.steps:
             assert callable(convert._function(step, {"program": f"runs/{kind.file}"}))
 

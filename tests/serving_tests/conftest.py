@@ -1,5 +1,6 @@
 """Small real bundles, made without training, and the application over them."""
 
+import asyncio
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ from edge.contract import SCHEMA, Contract, Graph, Metric, Step, Tensor
 from edge.steps import preprocessing
 from edge.storage import save_npz, sha256_file, write_sums
 from edge.variants import Io, Physical, Variant, dumps
-from serving.app import create_app
+from serving.app import Application, create_app
+from serving.batching import Lane
 from serving.settings import Settings
 
 Array = np.ndarray[Any, Any]
@@ -196,3 +198,52 @@ def infer_body() -> Callable[..., bytes]:
         return json.dumps({"inputs": [entry], **(document or {})}).encode()
 
     return make
+
+
+class Direct:
+    """The application without a server around it, on the test's event loop: bodies come in pieces, when the test wants."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    async def ask(self, path: str, *pieces: bytes, pause: float = 0.0, **headers: str) -> tuple[int, dict[str, str], Any]:
+        """Send a body in pieces, with a pause before each but the first."""
+        queue = list(pieces)
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            if len(queue) != len(pieces):
+                await asyncio.sleep(pause)
+            return {"type": "http.request", "body": queue.pop(0), "more_body": bool(queue)}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        raw = [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()]
+        scope = {"type": "http", "method": "POST", "path": path, "headers": raw, "query_string": b"", "root_path": ""}
+        await self.app(scope, receive, send)
+        answered = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
+        return sent[0]["status"], answered, json.loads(sent[1]["body"])
+
+    def lane(self) -> Lane:
+        [(_, lane)] = self.app.inference._lanes.values()
+        return lane
+
+
+@pytest.fixture
+def direct(tiny_bundles: Path) -> Callable[..., Any]:
+    """Runs a coroutine over an application whose model is ready."""
+
+    def run(test: Callable[[Direct], Any], **options: Any) -> Direct:
+        direct = Direct(create_app(Settings(tiny_bundles, device="cpu", models=("tiny_rows",), **options)))
+
+        async def main() -> None:
+            async with direct.app.web.router.lifespan_context(direct.app.web):
+                while (await direct.ask("/v2/models/tiny_rows/infer", b"{"))[0] == 503:
+                    await asyncio.sleep(0.01)
+                await test(direct)
+
+        asyncio.run(main())
+        return direct
+
+    return run

@@ -83,7 +83,7 @@ def test_a_caller_that_goes_away_is_counted_as_such(tiny_bundles: Any) -> None:
 
     async def go_away() -> None:
         scope = {"type": "http", "method": "POST", "path": "/predict/tiny_rows", "headers": [], "query_string": b"", "root_path": ""}
-        async with app.router.lifespan_context(app):
+        async with app.web.router.lifespan_context(app.web):
             while not messages or messages[0]["status"] == 503:
                 messages.clear()
                 await app(dict(scope), receive, send)

@@ -69,6 +69,9 @@ class Framework(Protocol):
     def runner(self, model: Any) -> Predict:
         """Return a function from arrays (B, …) by input name to the model's output (B, C) as an array."""
 
+    def mean_loss(self, loss: Callable[[Any, Any], Any], outputs: Array, targets: Array) -> float:
+        """Return the mean of a recipe's own loss over outputs (N, …) and targets (N, …)."""
+
     def program(self, model: Any) -> str:
         """Return the name of the file that is handed to export."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from training.frameworks.plain_state import decode as decode
 from training.frameworks.plain_state import encode as encode
 from training.objective import CLASSES, Objective
 from training.progress import say
-from training.recipe import FitSettings, Split, Splits
+from training.recipe import Array, FitSettings, Split, Splits
 
 PACKAGES = ("keras", "tensorflow-cpu", "numpy")
 SUFFIX = "npz"
@@ -58,6 +58,11 @@ def loop(model: Any, splits: Splits, settings: FitSettings, objective: Objective
 def runner(model: Any) -> Runner:
     """Return a function from arrays (B, …), in the order of the model's inputs, to the model's output (B, C) as an array."""
     return Runner(model)
+
+
+def mean_loss(loss: Callable[[Any, Any], Any], outputs: Array, targets: Array) -> float:
+    """Return a recipe's own loss, a mean, over outputs (N, …) and targets (N, …)."""
+    return float(loss(tf.constant(outputs), tf.constant(targets)))
 
 
 def program(_model: Any) -> str:

@@ -58,7 +58,9 @@ class KerasLoop:
     def __init__(self, model: Any, splits: Splits, settings: FitSettings, objective: Objective) -> None:
         """Give the training data to TensorFlow, in their own dtype."""
         self.model, self.settings, self._validation, self._objective = model, settings, splits.validation, objective
-        self._answer = Runner(model)
+        if objective.summed is None:
+            raise ContractError(f"the metric {objective.metric} cannot be followed while a Keras model learns; take PyTorch for it")
+        self._answer, self._measure = Runner(model), objective.summed
         self._inputs = [tf.constant(array) for array in splits.train.inputs.values()]
         self._targets = tf.constant(splits.train.targets)
         self.batch = min(settings.batch_size, len(splits.train))
@@ -120,7 +122,7 @@ class KerasLoop:
             if not math.isfinite(loss):
                 raise self._lost(f"the loss is {loss} in epoch {number}, step {step + 1} of {self.steps}")
             loss_sum, sums = loss_sum + loss, sums + found
-            metric = self._objective.measure.value(sums / ((step + 1) * self.batch))
+            metric = self._measure.value(sums / ((step + 1) * self.batch))
             shown.advance(len(rows), **{"loss": loss_sum / (step + 1), self._objective.metric: float(metric)})
         outputs = predict(self._answer, self._validation)  # (N, …)
         validation_loss, validation_metric = self._objective.judge(outputs, self._validation.targets)
@@ -177,7 +179,8 @@ class KerasLoop:
         inputs, targets = tuple(tf.gather(values, rows) for values in self._inputs), tf.gather(self._targets, rows)
         with tf.GradientTape() as tape:
             outputs = self.model(_one_or_all(inputs), training=True)  # (B, …)
-            loss = keras_objective.loss(self._objective.loss, outputs, targets)
+            own = self._objective.own_loss
+            loss = own(outputs, targets) if own else keras_objective.loss(self._objective.loss, outputs, targets)
             learned = tf.add_n([loss, *self.model.losses])  # with the layers' regularisers
         shown = tf.where(tf.math.is_finite(learned), loss, learned)
         hits = keras_objective.contributions(self._objective.metric, outputs, targets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +17,13 @@ from training.frameworks.generators import seed_generators
 from training.frameworks.pytorch_loop import PyTorchLoop, Runner, tensor
 from training.objective import CLASSES, Objective
 from training.progress import say
-from training.recipe import FitSettings, Split, Splits
+from training.recipe import Array, FitSettings, Split, Splits
 
 PACKAGES = ("torch", "numpy")
 SUFFIX = "pt"
 RESUMES = True
 PARALLEL = True
+_BATCH = 256
 _CUDA_ONLY = ("mixed_precision", "channels_last", "compile")
 
 
@@ -55,6 +56,16 @@ def loop(model: nn.Module, splits: Splits, settings: FitSettings, objective: Obj
 def runner(model: nn.Module, device: torch.device | None = None) -> Runner:
     """Return a function from arrays (B, …) by input name to the module's output (B, C) as an array."""
     return Runner(model, device or torch.device("cpu"))
+
+
+def mean_loss(loss: Callable[[Any, Any], Any], outputs: Array, targets: Array) -> float:
+    """Return the mean of a recipe's own loss over outputs (N, …) and targets (N, …), batch by batch."""
+    total = 0.0
+    with torch.no_grad():
+        for start in range(0, len(outputs), _BATCH):
+            part = slice(start, start + _BATCH)
+            total += float(loss(tensor(outputs[part]), tensor(targets[part]))) * len(outputs[part])
+    return total / len(outputs)
 
 
 def program(_model: nn.Module) -> str:

@@ -87,6 +87,7 @@ class PyTorchLoop:
         )
         self._rate = schedule(settings, settings.epochs * math.ceil(self.steps / settings.accumulate))
         self._taken = 0  # steps of the optimiser
+        self._loss = pytorch_objective.learn_by(objective)
         self._shuffle = torch.Generator().manual_seed(settings.seed)  # the same on every rank
         if self._ranks.number:
             seed_generators(settings.seed, self._ranks.number)
@@ -151,11 +152,11 @@ class PyTorchLoop:
         self.module.train()
         order = torch.randperm(len(self._targets), generator=self._shuffle)[: self.samples].to(self._device)
         batches = order.view(self.steps, self.batch)[:, self._part].unbind()  # (B of this rank,) each
-        loss_sum, sums, measure = 0.0, np.zeros(1), self._objective.measure
+        loss_sum, sums, tally = 0.0, np.zeros(1), pytorch_objective.Tally(self._objective, len(batches[0]))
         unread: list[tuple[Tensor, Tensor]] = []  # losses and contributions to the metric that only the device knows
         window = 1 if shown.live and self._alone else WINDOW  # a bar that somebody watches moves with every step
         for step, rows in enumerate(batches):
-            unread.append(self._step(step, rows))
+            unread.append(self._step(step, rows, tally))
             if len(unread) < window and step + 1 < self.steps:
                 continue
             for earlier, (loss, *found) in enumerate(self._read(unread), step + 1 - len(unread)):
@@ -163,12 +164,12 @@ class PyTorchLoop:
                     raise self._lost(f"the loss is {loss} in epoch {number}, step {earlier + 1} of {self.steps}")
                 loss_sum, sums = loss_sum + loss, sums + found
             if shown.live:
-                metric = float(measure.value(sums / ((step + 1) * self.batch)))
-                shown.advance(len(unread) * self.batch, **{"loss": loss_sum / (step + 1), self._objective.metric: metric})
+                metric = tally.so_far(sums, (step + 1) * self.batch)
+                shown.advance(len(unread) * self.batch, **{"loss": loss_sum / (step + 1), **metric})
             unread.clear()
-        return loss_sum, float(measure.value(sums / self.samples))
+        return loss_sum, tally.value(sums, self.samples)
 
-    def _step(self, step: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _step(self, step: int, rows: Tensor, tally: pytorch_objective.Tally) -> tuple[Tensor, Tensor]:
         """Learn from the samples at `rows`, (B,); return the loss and the sums for the metric, (K,) or (), where the device has them."""
         first = step - step % self.settings.accumulate  # of the batches that make one step of the optimiser
         batches = min(self.settings.accumulate, self.steps - first)
@@ -179,8 +180,8 @@ class PyTorchLoop:
         with nullcontext() if last else distributed.unsynchronised(self._parallel):
             with self._precision:
                 outputs = self._call(*(values.index_select(0, rows) for values in self._inputs))  # (B, …)
-                loss = pytorch_objective.loss(self._objective.loss, outputs, targets)
-            found = pytorch_objective.contributions(self._objective.metric, outputs.detach(), targets)  # (K,)
+                loss = self._loss(outputs, targets)
+            found = tally.add(outputs.detach(), targets)  # (K,)
             if self._alone and not math.isfinite(loss.item()):  # where it costs nothing to know, take no step on it
                 return loss.detach(), found
             weight = self._share * self._ranks.count / batches  # of this rank's mean within the mean over ranks and batches

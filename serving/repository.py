@@ -1,0 +1,55 @@
+"""The model repository over HTTP, an extension of V2: the index for everyone, loading and unloading where it is switched on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.errors import AdminOffError
+from serving.registry import Entry, Registry
+from serving.responses import json_response
+from serving.settings import Settings
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The handlers; `retire` finishes what a model's queue has accepted, and closes it."""
+
+    settings: Settings
+    registry: Registry
+    retire: Callable[[str, str], Awaitable[None]]
+
+    async def index(self, _: Request) -> Response:
+        """List the models and their states."""
+        return json_response(await anyio.to_thread.run_sync(self.registry.index))
+
+    async def load(self, request: Request) -> Response:
+        """Load the newest version of a model, or load it again; the old one answers until the new one is ready."""
+        self._check_allowed()
+        entry, replaced = await anyio.to_thread.run_sync(self.registry.reload, request.path_params["model"])
+        for other in replaced:
+            if other.version != entry.version:  # the same version gets a new queue at its next request
+                await self._end(other)
+        return json_response({"name": entry.name, "version": entry.version, "state": entry.state})
+
+    async def unload(self, request: Request) -> Response:
+        """Serve a model no longer."""
+        self._check_allowed()
+        name = request.path_params["model"]
+        for entry in self.registry.remove(name):
+            await self._end(entry)
+        return json_response({"name": name, "state": "UNAVAILABLE"})
+
+    async def _end(self, entry: Entry) -> None:
+        await self.retire(entry.name, entry.version)
+        entry.model, entry.message = None, "it was unloaded"
+
+    def _check_allowed(self) -> None:
+        if not self.settings.admin:
+            raise AdminOffError("models cannot be loaded or unloaded over HTTP here; set TANDEM_ADMIN=1 on the server to allow it")
+        if self.settings.workers > 1:
+            raise AdminOffError(f"{self.settings.workers} workers serve, and a request reaches one of them; restart the server instead")
