@@ -36,7 +36,7 @@ road:
 	@$(MAKE) -s $(LEGACY)/.ready
 
 ##@ The road
-.PHONY: demo train export serve
+.PHONY: demo train export export-thirdparty serve
 demo: road ## Train, export, prove, serve and run one model on the edge; ends with a table
 	@$(BIN)/python scripts/demo.py
 
@@ -45,6 +45,9 @@ train: road ## Train MODEL (default mnist_cnn)
 
 export: road ## Export MODEL to a released bundle under bundles/
 	@$(BIN)/tandem export $(MODEL)
+
+export-thirdparty: dev ## Export models that nobody here wrote, and write docs/third-party.md
+	@$(BIN)/python -m scripts.thirdparty
 
 serve: road ## Serve the released bundles on 127.0.0.1:3000
 	@$(BIN)/tandem serve

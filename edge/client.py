@@ -1,8 +1,8 @@
 """A client of a Tandem server, or of any that speaks V2: numpy in, numpy out, over the standard library's HTTP.
 
-    with Client("http://127.0.0.1:3000") as client:
-        client.predict("mnist_cnn", Path("seven.png"))[0]["label"]
-        client.infer("mnist_cnn", {"image": pixels}).outputs["logits"]
+with Client("http://127.0.0.1:3000") as client:
+client.predict("mnist_cnn", Path("seven.png"))[0]["label"]
+client.infer("mnist_cnn", {"image": pixels}).outputs["logits"]
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Client:
 
     def server(self) -> dict[str, Any]:
         """Give the server's metadata."""
-        return self._json("GET", "/v2")
+        found: dict[str, Any] = self._json("GET", "/v2")
+        return found
 
     def models(self) -> list[dict[str, Any]]:
         """List the models with version, state and the reason where one is not ready."""
@@ -67,7 +68,8 @@ class Client:
 
     def metadata(self, model: str, version: Optional[str] = None) -> dict[str, Any]:
         """Give a model's tensors and versions in V2's terms."""
-        return self._json("GET", _path(model, version))
+        found: dict[str, Any] = self._json("GET", _path(model, version))
+        return found
 
     def contract(self, model: str, version: Optional[str] = None) -> Contract:
         """Give a model's whole contract."""

@@ -153,7 +153,10 @@ def convert_saved(folder: str, title: str, feeds: Mapping[str, Array], recipe: s
 
     if recipe is not None and recipe not in _RECIPES:
         raise ConversionError(f"TensorFlow's converter has no recipe {recipe!r}; it has {', '.join(_RECIPES)}; choose another recipe")
-    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    try:
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    except AttributeError:  # objects of older versions, such as optimizers, which its graph does not need
+        converter = tf.compat.v1.lite.TFLiteConverter.from_saved_model(folder)
     if recipe is not None:
         _RECIPES[recipe](converter)
         if recipe.startswith("static"):

@@ -58,15 +58,15 @@ def reference(program: str, contract_file: str, inputs: str, outputs: str) -> di
     import tensorflow as tf
 
     promise = contract.load(Path(contract_file))
-    with unpacked(program) as folder:
-        model = tf.saved_model.load(str(folder))
-        call = model.signatures[SIGNATURE]
+    # As a graph in a session: objects that only training needed, such as optimizers of older versions, are not made again.
+    with unpacked(program) as folder, tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        meta = tf.compat.v1.saved_model.loader.load(session, [tf.saved_model.SERVING], str(folder))
+        told = meta.signature_def[SIGNATURE]
         asked, given = _matched(folder, promise)
 
         def answer(feeds: Sequence[Array]) -> list[Array]:
-            rows = {own.name: tf.constant(feed) for own, feed in zip(asked, feeds, strict=True)}
-            found = call(**rows)
-            return [found[own.name].numpy() for own in given]
+            rows = {told.inputs[own.name].name: feed for own, feed in zip(asked, feeds, strict=True)}
+            return list(session.run([told.outputs[own.name].name for own in given], rows))
 
         return answer_all(promise, answer, inputs, outputs, f"tensorflow {tf.__version__}")
 

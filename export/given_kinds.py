@@ -54,11 +54,11 @@ def file_of(source: str, weights: Path | None = None) -> str:
         return "program.pt2"
     if weights is not None:
         raise UsageError(f"--weights is for a module by import path (module:Class), not for {source}, which has its own")
-    if path.is_dir():
-        return "saved_model.zip"
     suffix = path.suffix.lower()
     if suffix in REFUSED:
         raise InputError(f"{source}: {REFUSED[suffix]}")
+    if path.is_dir():
+        return "saved_model.zip"
     if not path.is_file():
         raise InputError(f"{source}: no such file; expected a model file, a SavedModel folder, or package.module:Class")
     if suffix not in SUFFIXES:

@@ -31,19 +31,23 @@ def decisive(metric: Metric, contract: Contract | None = None) -> AnyMeasure:
     return found
 
 
-def agreement(contract: Contract) -> AnyMeasure:
-    """Return the measure that tells which samples are answered alike.
+def agreement(contract: Contract, scores: Array, reference: Array) -> float:
+    """Give the share of samples that are answered alike, of (N, …) answers.
 
     Without a metric it goes by what the first output is: scores of the labels are alike where the best one is the same, and
-    everything else where the values are.
+    everything else where the values are, within a tenth of their spread or within what a float file may differ by.
 
     Raises:
         GateError: The contract's metric is none.
     """
     if not contract.parity_only:
-        return decisive(contract.metric, contract)
-    output = contract.main.outputs[0]
-    return measures.measure("accuracy" if len(contract.labels) > 1 and output.shape[-1] == len(contract.labels) else "rmse")
+        return float(np.mean(decisive(contract.metric, contract).agree(scores, reference)))
+    ranks = len(contract.labels) > 1 and contract.main.outputs[0].shape[-1] == len(contract.labels)
+    alike = measures.measure("accuracy" if ranks else "rmse").agree(scores, reference)
+    if not ranks:
+        moved = np.abs(scores.astype(np.float64) - reference.astype(np.float64)).reshape(len(scores), -1).max(axis=1)
+        alike = alike | (moved <= min(contract.tolerance.onnx, contract.tolerance.tflite))
+    return float(np.mean(alike))
 
 
 def confusion(scores: Array, target: Array, classes: int) -> Array:

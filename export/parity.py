@@ -41,7 +41,7 @@ class Bench:
     @property
     def count(self) -> int:
         """Number of test samples, without the golden ones."""
-        return len(next(iter(self.reference.values()))) - self.golden
+        return len(next(iter(self.reference.values()))) - self.golden if self.target is None else len(self.target)
 
 
 def interpreters() -> dict[str, str]:
@@ -152,7 +152,7 @@ def _compare(handover: Handover, bench: Bench, got: Mapping[str, Array], report:
         metric=measure.of(scores, bench.target) if measure else None,
         interval=measure.interval(scores, bench.target) if measure else None,
         drop=measure.loss(scores, reference, bench.target) if measure else None,
-        agreement=float(np.mean(agreement(handover.contract).agree(scores, reference))),
+        agreement=agreement(handover.contract, scores, reference),
         difference={name: _worst(got[name], bench.reference[name]) for name in got},
         golden_drift=golden,
         seconds_per_sample=report["seconds_per_sample"],

@@ -130,7 +130,6 @@ TABLE: tuple[Recipe, ...] = (
     _onnx("fp32", "float32", "converter", False, "as trained"),
     _onnx("fp16", "float16", "onnx-float16", False, "half the size; fast on a GPU, slow on a processor"),
     _onnx("int8", "int8", "onnxruntime", True, "a quarter of the size; integers, where a processor is quick with them"),
-    Recipe("as_given", "tflite", "as given", "as given", "converter", False, SMALL, "a file from elsewhere, as it came"),
     Recipe("fp32", "tflite", "float32", "float32", "converter", False, SMALL, "as trained"),
     _tflite("fp16", "float16", "float32", False, "half the size; computed in float32"),
     _tflite("dynamic_wi8_afp32", "int8", "int8, ranges found at run time", False, "a quarter of the size, without samples", _SAFE),
@@ -138,6 +137,7 @@ TABLE: tuple[Recipe, ...] = (
     _tflite("static_wi8_ai16", "int8", "int16", True, "a quarter of the size; finer activations, slow kernels", _SAFE),
     _tflite("weight_only_wi8_afp32", "int8", "float32", False, "a quarter of the size; computed in float32", _SAFE),
     _tflite("mixed_wi8_ai8", "int8", "int8, arithmetic in float32", True, "int8 where the weights are", _MIXED, "static_wi8_ai8"),
+    Recipe("as_given", "tflite", "as given", "as given", "converter", False, SMALL, "a file from elsewhere, as it came"),
 )
 BY_KEY: Mapping[str, Recipe] = {recipe.key: recipe for recipe in TABLE}
 

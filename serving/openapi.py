@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from edge import __version__
+from edge.client import TIMEOUT_HEADER
 from edge.contract import Contract, Tensor
 from edge.model import Model
 from edge.protocol import DATATYPES, HEADER_LENGTH
-from serving.inputs import takes_pictures
+from serving.inputs import CSV_TYPE, TEXT_TYPE, takes_pictures, takes_rows, takes_texts
 
 JSON, BINARY = "application/json", "application/octet-stream"
 MAX_EXAMPLE_VALUES = 4096
@@ -20,9 +21,12 @@ _REFUSALS = {
     "400": "The request does not fit; `error` says what came and what was expected.",
     "404": "No such model, version or path.",
     "405": "The path does not take that method.",
+    "408": "The body did not come in time.",
     "413": "The body is larger than the limit.",
     "415": "The content type is not taken.",
-    "503": "The model is not ready; `error` says why.",
+    "429": "The queue is full; `Retry-After` says when to try again.",
+    "503": "The model is not ready, or the server is stopping; `error` says why.",
+    "504": "The deadline cannot be met, or passed before the request could begin.",
 }
 
 
@@ -50,10 +54,15 @@ def _server_paths() -> dict[str, Any]:
     ready["get"]["responses"]["503"] = {"description": "Some model is not ready.", **_json({"type": "object"})}
     metrics = _get("server", "metrics", "Metrics for Prometheus", {"type": "string"})
     metrics["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
+    index = _post("server", "repository_index", "Models and their states", {JSON: {"schema": {"type": "object"}}}, "RepositoryIndex")[
+        "post"
+    ]
+    index["requestBody"]["required"] = False
     return {
         "/v2": _get("server", "server", "Metadata of the server", {"type": "object"}),
         "/v2/health/live": _get("server", "live", "Liveness", {"type": "object"}),
         "/v2/health/ready": ready,
+        "/v2/repository/index": {"post": index},
         "/metrics": metrics,
     }
 
@@ -69,7 +78,7 @@ def _model_paths(model: Model) -> dict[str, Any]:
         paths[f"{base}/ready"] = _get(name, f"ready_{key}", "Readiness of the model", {"type": "object"})
         paths[f"{base}/contract"] = _get(name, f"contract_{key}", "The whole contract", {"type": "object"})
         paths[f"{base}/infer"] = _post(name, f"infer_{key}", "V2 inference on tensors, without steps", _infer_body(model), "InferResponse")
-        paths[f"{base}/infer"]["post"]["parameters"] = [_header_length()]
+        paths[f"{base}/infer"]["post"]["parameters"].append(_header_length())
         paths[f"{base}/infer"]["post"]["responses"]["200"]["content"][BINARY] = {}
     return paths
 
@@ -105,7 +114,12 @@ def _predict_body(model: Model) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": _inputs_schema({"type": "object"} if len(rows) > 1 else {"type": "array"})}
     if contract.preprocess == () and sum(np.size(row) for row in rows.values()) <= MAX_EXAMPLE_VALUES:
         content["examples"] = {"golden sample": {"value": {"instances": [{name: row.tolist() for name, row in rows.items()}]}}}
-    return {JSON: content}
+    found: dict[str, Any] = {JSON: content}
+    if takes_texts(contract):
+        found[TEXT_TYPE] = {"schema": {"type": "string", "description": "one text"}}
+    if takes_rows(contract):
+        found[CSV_TYPE] = {"schema": {"type": "string", "description": "one input a line, numbers separated by commas, no header line"}}
+    return found
 
 
 def _picture_body(contract: Contract) -> dict[str, Any]:
@@ -165,7 +179,9 @@ def _schemas() -> dict[str, Any]:
     }
     outputs = {"type": "array", "items": output}
     predictions = {"type": "array", "items": prediction}
+    state = _record({"name": text, "version": text, "state": text, "reason": text})
     return {
+        "RepositoryIndex": {"type": "array", "items": state},
         "Error": _record({"error": text, "reason": text, "request_id": text}),
         "Predictions": _record({"model": text, "version": text, "predictions": predictions}),
         "InferResponse": {
@@ -189,7 +205,8 @@ def _get(tag: str, operation: str, summary: str, schema: dict[str, Any]) -> dict
 def _post(tag: str, operation: str, summary: str, content: dict[str, Any], answer: str) -> dict[str, Any]:
     responses = {"200": {"description": "The answer.", **_json({"$ref": f"#/components/schemas/{answer}"})}, **_refusals(*_REFUSALS)}
     body = {"required": True, "content": content}
-    return {"post": {"tags": [tag], "operationId": operation, "summary": summary, "requestBody": body, "responses": responses}}
+    described = {"tags": [tag], "operationId": operation, "summary": summary, "parameters": [_deadline()]}
+    return {"post": {**described, "requestBody": body, "responses": responses}}
 
 
 def _refusals(*codes: str) -> dict[str, Any]:
@@ -203,3 +220,8 @@ def _json(schema: dict[str, Any]) -> dict[str, Any]:
 def _header_length() -> dict[str, Any]:
     text = "Length of the JSON part in bytes, where binary tensors follow it."
     return {"name": HEADER_LENGTH, "in": "header", "required": False, "description": text, "schema": {"type": "integer", "minimum": 1}}
+
+
+def _deadline() -> dict[str, Any]:
+    text = "Milliseconds after which the answer is of no use; the server caps them."
+    return {"name": TIMEOUT_HEADER, "in": "header", "required": False, "description": text, "schema": {"type": "integer", "minimum": 1}}

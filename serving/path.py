@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from edge import metric_names as names
+from edge.client import TIMEOUT_HEADER
 from edge.errors import InputError
 from edge.model import Model
 from edge.protocol import HEADER_LENGTH, Message
@@ -30,8 +31,7 @@ from serving.threads import Threads, processors
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]
 PREDICT, INFER, INFER_VERSION = "/predict/{model}", "/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"
-TIMEOUT = "X-Request-Timeout-Ms"
-_TIMEOUT, _LENGTH, _ID = (name.lower().encode() for name in (TIMEOUT, HEADER_LENGTH, REQUEST_ID))
+_TIMEOUT, _LENGTH, _ID = (name.lower().encode() for name in (TIMEOUT_HEADER, HEADER_LENGTH, REQUEST_ID))
 DRAIN_S = 30.0
 
 
@@ -210,7 +210,7 @@ class InferencePath:
             return self._settings.timeout_ms / 1000
         if not given.isdigit() or len(given) > 9 or not int(given):
             came = given.decode("latin-1")[:40]
-            raise InputError(f"{TIMEOUT} is {came!r}, expected whole milliseconds, at least 1 and less than 1000000000")
+            raise InputError(f"{TIMEOUT_HEADER} is {came!r}, expected whole milliseconds, at least 1 and less than 1000000000")
         return min(int(given), self._settings.max_timeout_ms) / 1000
 
 

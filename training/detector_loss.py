@@ -29,7 +29,7 @@ class DetectorLoss:
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss."""
         anchors = self._anchors.to(outputs.device)
-        raw = outputs.float().unflatten(3, (len(anchors), -1))  # (B, H, W, A, 5 + C)
+        raw = outputs.float().reshape(*outputs.shape[:3], len(anchors), -1)  # (B, H, W, A, 5 + C)
         boxes = self._decoded(raw, anchors)  # (B, H, W, A, 4)
         sample, slot = torch.nonzero(targets[..., 0] >= 0, as_tuple=True)  # (K,) each
         true = targets[sample, slot]  # (K, 5)

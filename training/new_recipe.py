@@ -14,7 +14,7 @@ import numpy as np
 
 from edge.errors import UsageError
 from edge.steps.text import tokens
-from training.data import delimited, survey
+from training.data import box_folder, delimited, digit_scenes, survey
 from training.data.picture_files import LISTED
 
 WIDTH = 80  # characters, from which a list is written one a line
@@ -157,6 +157,32 @@ def _texts(asked: Asked) -> Draft:
     return Draft(rendered, said)
 
 
+def _detector(asked: Asked) -> Draft:
+    _refuse(asked, "text", "target")
+    if asked.data is None:
+        return Draft(_render("detector", asked, place="", labels=digit_scenes.CLASSES, epochs=6, batch=32))
+    found = box_folder.browse(asked.data)
+    side = int(np.clip(-(-found.side // 8) * 8, 64, 256))
+    pictures = len(found.pictures)
+    said = (
+        f"{pictures:,} pictures with {sum(found.counts.values()):,} boxes; the model sees {side}×{side} pixels",
+        *(f"  {label}: {count:,}" for label, count in found.counts.items()),
+    )
+    text = _render(
+        "detector",
+        asked,
+        counted=f"{pictures:,}",
+        place=_place(asked.data, asked.file),
+        labels=found.labels,
+        labels_tuple=_tuple(found.labels),
+        side=side,
+        anchors=json.dumps(box_folder.anchors(found, side)),
+        epochs=_pace(pictures)["epochs"],
+        batch=16,
+    )
+    return Draft(text, said)
+
+
 KINDS: Mapping[str, Callable[[Asked], Draft]] = {
     "image-classifier": _built_in("image_classifier"),
     "image-folder": _image_folder,
@@ -164,6 +190,7 @@ KINDS: Mapping[str, Callable[[Asked], Draft]] = {
     "tabular": _built_in("tabular"),
     "csv": _csv,
     "keras": _built_in("keras"),
+    "detector": _detector,
 }
 
 

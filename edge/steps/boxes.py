@@ -127,9 +127,7 @@ def find(
     return Found(boxes[kept], scores[kept], classes[kept].astype(np.int64))
 
 
-def check_decode_boxes(
-    anchors: Any, stride: Any, score: Any = 0.3, overlap: Any = 0.5, most: Any = 100, per_class: Any = True
-) -> str:
+def check_decode_boxes(anchors: Any, stride: Any, score: Any = 0.3, overlap: Any = 0.5, most: Any = 100, per_class: Any = True) -> str:
     """Say what is wrong with the parameters of `decode_boxes`; empty where nothing is."""
     pairs = isinstance(anchors, (list, tuple)) and anchors and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in anchors)
     if not pairs or not all(_number(side) and side > 0 for pair in anchors for side in pair):
@@ -149,7 +147,8 @@ def _number(value: Any) -> bool:
 
 
 def _sigmoid(values: Array) -> Array:
-    return 1 / (1 + np.exp(-np.clip(values, -60, 60)))
+    shares: Array = 1 / (1 + np.exp(-np.clip(values, -60, 60)))
+    return shares
 
 
 def _logit(share: float) -> float:

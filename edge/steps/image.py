@@ -69,7 +69,7 @@ def resize(
         raise InputError(f"resize got {type(value).__name__}, expected pixels (H, W, C); put decode_image before it in the contract")
     if fit == "stretch":
         return resample.resample(value, height, width, filter)
-    inner = place(value.shape[:2], (height, width), fit).inner
+    inner = place((value.shape[0], value.shape[1]), (height, width), fit).inner
     return _centre(resample.resample(value, inner[0], inner[1], filter), height, width, fill)
 
 

@@ -77,7 +77,8 @@ def _overlaps(first: Array, second: Array) -> Array:
     shared *= height
     union = np.add(area, second[4], out=height)
     union -= shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    found: Array = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return found
 
 
 def _clashes(sides: Array, kinds: Optional[Array], first: Array, second: Array, limit: Any) -> Array:

@@ -72,7 +72,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "cut-program", ("colours",), "a program that was copied in part, and signed so", HAND_OVER,
-        _truncated_program, "tandem export colours", CONVERSION, 3, "the converter failed",
+        _truncated_program, "tandem export colours", CONVERSION, 3, "not a whole .pt2 program",
     ),
     Fault(
         "exploding-channel", WAVES, "one channel 10,000 times the others; repair is switched off", HAND_OVER,

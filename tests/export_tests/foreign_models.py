@@ -6,6 +6,22 @@ from onnx import TensorProto, helper, numpy_helper
 
 WEIGHT = np.random.default_rng(5).normal(size=(6, 3)).astype(np.float32)
 
+FACTS = {"schema": 1, "version": "1.0.0", "task": "classification", "licence": "MIT", "source": "by hand", "requires_runtimes": []}
+
+
+def stated(name, inputs, outputs, **changed):
+    """A contract's content: tensors as (name, dtype, row)."""
+
+    def tensors(side):
+        return [{"name": n, "dtype": d, "shape": ["batch", *row], "layout": "any"} for n, d, row in side]
+
+    graph = {"name": "main", "inputs": tensors(inputs), "outputs": tensors(outputs)}
+    metric = {"name": "accuracy", "direction": "higher", "floor": 0.9}
+    return {**FACTS, "name": name, "graphs": [graph], "metric": metric, "targets": ["server"], **changed}
+
+
+LINEAR = stated("linear", [("x", "float32", [6])], [("y", "float32", [3])])
+
 
 def rows(count=40):
     """Inputs (count, 6)."""

@@ -84,7 +84,7 @@ FAULTS = [
         "corrupt program",
         lambda f: (f / "program.pt2").write_bytes((f / "program.pt2").read_bytes()[:900]),
         3,
-        "the converter failed (BadZipFile: ",
+        "not a whole .pt2 program (File is not a zip file)",
     ),
     ("another shape", another_size, 3, "reference: "),
     ("another dtype", another_dtype, 3, "output 'logits' is float32 (3,), expected int32 (3,)"),

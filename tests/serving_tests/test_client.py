@@ -1,4 +1,4 @@
-"""The client against the real server process: every call, every way of sending, and what is said when it is refused."""
+"""The client against a real server on a socket: every call, every way of sending, and what is said when it is refused."""
 
 import http.server
 import socket
@@ -20,12 +20,11 @@ from serving.settings import Settings
 
 @pytest.fixture(scope="module")
 def address(tiny_bundles: Path) -> Iterator[str]:
-    """A server over the small models, on a thread, with a short keep-alive."""
+    """A server over the small models, on a thread."""
     app = create_app(Settings(tiny_bundles, device="cpu", admin=True))
-    # The application's life begins here; uvicorn would warn about it with its own lifespan protocol switched off.
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", timeout_keep_alive=1, ws="none"))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.client import TIMEOUT_HEADER as TIMEOUT
 from edge.errors import InputError
 from edge.protocol import encode_request
 from serving import path as request_path
-from serving.path import TIMEOUT
 
 ROWS = "/v2/models/tiny_rows/infer"
 

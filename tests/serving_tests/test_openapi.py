@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from edge.protocol import HEADER_LENGTH
 from serving import openapi
 
 
@@ -32,7 +33,7 @@ def references(value: Any) -> list[str]:
 def test_the_document_is_complete(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
     names = [operation["operationId"] for _, _, operation in operations(document)]
-    assert len(names) == len(set(names)) == 4 + 3 * 9
+    assert len(names) == len(set(names)) == 5 + 3 * 9
     for model in ("tiny_digits", "tiny_rows", "tiny_pairs"):
         assert {f"/predict/{model}", f"/v2/models/{model}/infer", f"/v2/models/{model}/versions/1.0.0/infer"} <= set(document["paths"])
     for reference in references(document):
@@ -51,7 +52,7 @@ def test_every_example_runs(client: TestClient, document: dict[str, Any]) -> Non
     ran = 0
     for method, path, operation in operations(document):
         examples = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
-        assert examples or method == "get", path
+        assert examples or method == "get" or path == "/v2/repository/index", path
         for example in examples.values():
             response = client.post(path, json=example["value"])
             assert response.status_code == 200, (path, response.text)
@@ -59,6 +60,15 @@ def test_every_example_runs(client: TestClient, document: dict[str, Any]) -> Non
             assert set(document["components"]["schemas"][schema]["required"]) <= set(response.json())
             ran += 1
     assert ran == 4 + 6
+
+
+def test_the_refusals_and_ways_to_send_are_described(document: dict[str, Any]) -> None:
+    predict = document["paths"]["/predict/tiny_rows"]["post"]
+    assert {"400", "404", "405", "408", "413", "415", "429", "503", "504"} < set(predict["responses"])
+    assert set(predict["requestBody"]["content"]) == {"application/json", "text/csv"}
+    assert set(document["paths"]["/predict/tiny_pairs"]["post"]["requestBody"]["content"]) == {"application/json"}
+    infer = document["paths"]["/v2/models/tiny_rows/infer"]["post"]
+    assert [parameter["name"] for parameter in infer["parameters"]] == ["X-Request-Timeout-Ms", HEADER_LENGTH]
 
 
 def test_tensors_are_described_as_the_contract_has_them(document: dict[str, Any]) -> None:
@@ -119,7 +129,7 @@ def test_metrics_speak_the_shared_vocabulary(client: TestClient) -> None:
     assert re.search(
         r'tandem_errors_total{model="tiny_digits",reason="bad_input",route="/v2/models/{model}/infer",version="1.0.0"} \d', text
     )
-    for stage in ("decode", "preprocess", "inference", "postprocess", "total"):
+    for stage in ("decode", "preprocess", "queue", "inference", "postprocess", "total"):
         assert re.search(rf'tandem_stage_seconds_bucket{{le="0.0001",model="tiny_digits",stage="{stage}",version="1.0.0"}} \d', text)
         assert re.search(rf'tandem_stage_seconds_count{{model="tiny_digits",stage="{stage}",version="1.0.0"}} [1-9]', text)
     assert 'tandem_model_ready{model="tiny_digits",version="1.0.0"} 1.0' in text

@@ -54,7 +54,9 @@ def test_without_models_the_server_is_live_and_not_ready(tmp_path: Path, serve: 
             assert ready.json()["ready"] is False
             assert f"no model was found below {bundles}; export one, or set TANDEM_BUNDLES" in ready.json()["error"]
             assert "the models are none" in client.get("/v2/models/x").json()["error"]
-            assert list(client.get("/openapi.json").json()["paths"]) == ["/v2", "/v2/health/live", "/v2/health/ready", "/metrics"]
+            assert list(client.get("/openapi.json").json()["paths"]) == [
+                *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/repository/index", "/metrics")
+            ]
 
 
 @pytest.mark.parametrize("wanted", ["nothing_here", "tiny_digits@9.9.9"])

@@ -45,10 +45,22 @@ def table(path: Path, header: list[str], rows: list[list[object]]) -> None:
         csv.writer(file).writerows([header, *rows])
 
 
+def marked(folder: Path) -> None:
+    """Twelve pictures of two kinds of things with their boxes."""
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    rows: list[list[object]] = []
+    for number in range(12):
+        Image.fromarray(random.integers(0, 256, (60, 90, 3), np.uint8)).save(folder / f"{number}.png")
+        rows += [[f"{number}.png", "ab"[i], 5 + 30 * i + number, 10, 20 + number, 15 + 2 * i] for i in range(2)]
+    table(folder / "boxes.csv", ["name", "label", "x", "y", "width", "height"], rows)
+
+
 ODD = 'a "quoted\\ name'
 
 
 def data(folder: Path) -> None:
+    marked(folder / "things")
     pictures(folder / "pets", ("cat", "dög", ODD.replace("\\", "")))
     table(folder / "t.csv", ["size", ODD, "kind"], [[i * 0.5, "xyz"[i % 3], "ab"[i % 2]] for i in range(30)])
     table(folder / "m.csv", ["size", "colour", "kind"], [[i * 0.5, f"a long colour {i % 12}", f"kind {i % 26:03d}"] for i in range(150)])
@@ -66,6 +78,8 @@ CASES = [
     pytest.param(["--from", "csv", "t.csv", "--target", "kind"], id="csv with categories"),
     pytest.param(["--from", "csv", "n.csv", "--target", "kind"], id="csv of numbers"),
     pytest.param(["--from", "csv", "m.csv", "--target", "kind"], id="csv of many labels"),
+    pytest.param(["--from", "detector"], id="detector"),
+    pytest.param(["--from", "detector", "things"], id="detector of marked pictures"),
     pytest.param(["--from", "text-classifier", "x.csv"], id="texts"),
     pytest.param(["--from", "text-classifier", "c.csv", "--target", "label"], id="texts without spaces"),
 ]
@@ -89,7 +103,7 @@ def test_a_new_file_is_short_clean_and_a_recipe_for_its_data(new: Callable[..., 
         inputs = splits.train.take(np.arange(2)).inputs
         from training.frameworks import framework
 
-        assert framework(recipe.framework).runner(recipe.build())(inputs).shape == (2, len(recipe.contract.labels))
+        assert recipe.contract.main.outputs[0].takes_batch(framework(recipe.framework).runner(recipe.build())(inputs).shape)
 
 
 def test_every_kind_is_tried_here() -> None:

@@ -17,7 +17,7 @@ from training.recipe import Array, DataOptions, Split, Splits
 CLASSES = mnist.CLASSES
 SIDE = 96  # pixels of a scene
 MOST = 6  # digits of a scene
-SIZES = {"train": 8_000, "validation": 500, "test": 1_000}
+SIZES = {"train": 16_000, "validation": 500, "test": 1_000}
 SUBSET_SIZES = {"train": 2_000, "validation": 200, "test": 200}
 _HEIGHTS = (18, 23, 28, 34, 41)  # pixels of a digit's whole picture, margins included
 _INK = 64  # from which a pixel belongs to a digit's box
