@@ -20,7 +20,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from edge.contract import Budget, Metric
+from edge.contract import Budget, Metric, Tolerance
 from training.data import digit_scenes
 from training.detector_loss import DetectorLoss
 from training.families import detector
@@ -67,6 +67,7 @@ _CONTRACT = replace(
     detector("digit_detector", digit_scenes.CLASSES, digit_scenes.SIDE, digit_scenes.SIDE, 1, ANCHORS, STRIDE, "light digits on dark"),
     description="Which digits are in the picture, and where.",
     metric=Metric("map50", "higher", floor=0.95),
+    tolerance=Tolerance(onnx=1e-3, tflite=1e-2, agreement=0.92, metric_drop=0.01),
     budget=Budget(size_bytes=400_000),  # of the file for devices
     source="scenes composed of MNIST (LeCun, Cortes, Burges)",
 )
