@@ -1,9 +1,10 @@
 """Handwritten digits in scenes: which, and where, by a small convolutional network over a grid of anchors.
 
 Run:      tandem train digit_detector              (then: tandem export digit_detector)
-Expected: to be measured
-Time:     to be measured
-Size:     to be measured
+Expected: mAP 0.956 at an overlap of .5 on 1,000 scenes of MNIST's own test digits (seed 0, 95 % interval 0.949 to 0.964), 0.725
+          over the overlaps .5 to .95; int8 loses 0.0004 and gives the same boxes in 97 % of the scenes
+Time:     371 s for 6 epochs on one thread (OMP_NUM_THREADS=1) of a CPU with other work beside it, 20 s more to compose the scenes
+Size:     272,669 parameters; 302 kB as int8
 Source:   the decoding of boxes is that of YOLOv2 (Redmon and Farhadi, 2017), its anchors found by k-means on the training boxes;
           the loss of boxes is the generalised intersection over union (Rezatofighi et al., 2019)
 
