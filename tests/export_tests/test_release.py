@@ -85,7 +85,7 @@ def test_a_program_that_is_none_fails_with_3(export, small_handover, resign):
     resign(small_handover)
     code, _, err = export()
     assert code == 3
-    assert "the converter failed" in err
+    assert "not a whole .pt2 program" in err
 
 
 def test_a_program_that_gives_another_output_than_promised_fails_with_3(export, small_handover, resign):

@@ -1,6 +1,7 @@
 """Those who look on: what TensorBoard and MLflow are given, and that a training is the same with them."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,6 +91,7 @@ def test_mlflow_is_told_settings_figures_and_the_end(plain: Path, tmp_path: Path
     assert ("validation_loss", 2) in metrics
     assert "test_accuracy" in {key for key, _ in metrics}
     assert [body["status"] for path, body in Tracking.told if path == "runs/update"][-1] == "FINISHED"
+    assert "MLFLOW_TRACKING_URI" not in os.environ, "the next training is another, and may not be logged"
     assert {"run.html", "training.json", "curves.png"} <= {path.name for path in (tmp_path / "artifacts").iterdir()}
     assert (tmp_path / "mnist_cnn/1.0.0/golden.npz").read_bytes() == (plain / "1.0.0" / "golden.npz").read_bytes()
 

@@ -36,8 +36,6 @@ _NETWORK = ("gloo", "NCCL", "Connection", "store")
 class LostRankError(SetupError):
     """Another rank has ended; it has said why, unless it was killed."""
 
-    reason = "lost_rank"
-
 
 class Group:
     """The ranks of this training."""

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -70,7 +69,6 @@ def open_observer(watched: Watched, address: str) -> MLflow:
     """
     contract = watched.recipe.contract
     with _told(address):
-        mlflow.set_tracking_uri(address)
         client = MlflowClient(address)
         found = client.get_experiment_by_name(EXPERIMENT)
         experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT)
