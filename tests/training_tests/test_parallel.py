@@ -66,7 +66,7 @@ def trained(module, settings, splits=None, place=None):
 with joined() as ranks:
     loop = pytorch.loop(line(), heaps(), FitSettings(epochs=2, batch_size=16))
     seen["drawn"], rows, learn = torch.rand(1).item(), [], PyTorchLoop._step
-    PyTorchLoop._step = lambda self, step, batch: rows.append(batch.tolist()) or learn(self, step, batch)
+    PyTorchLoop._step = lambda self, step, batch, *rest: rows.append(batch.tolist()) or learn(self, step, batch, *rest)
     seen["history"] = [loop.run_epoch(number, Bar(0)).train_metric for number in (1, 2)]
     PyTorchLoop._step = learn
     seen["rows"] = rows
@@ -160,9 +160,9 @@ def test_a_batch_is_what_one_process_would_take(group: Group, monkeypatch: pytes
     rows: list[list[int]] = []
     learn = pytorch.PyTorchLoop._step
 
-    def step(self: pytorch.PyTorchLoop, number: int, batch: torch.Tensor) -> tuple[Any, Any]:
+    def step(self: pytorch.PyTorchLoop, number: int, batch: torch.Tensor, *rest: Any) -> tuple[Any, Any]:
         rows.append(batch.tolist())
-        return learn(self, number, batch)
+        return learn(self, number, batch, *rest)
 
     monkeypatch.setattr(pytorch.PyTorchLoop, "_step", step)
     trained(line(), {"epochs": 2, "batch_size": 16})
