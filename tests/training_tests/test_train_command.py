@@ -188,7 +188,7 @@ def test_a_stand_in_is_skipped_once_the_data_are_known(small: TrainOptions, digi
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
-        pytest.param((), UsageError, "name the model to train; there are: mnist_cnn", id="no name"),
+        pytest.param((), UsageError, "name the model to train; there are: .*mnist_cnn", id="no name"),
         pytest.param(("mnist_cmn",), UnknownModelError, "did you mean mnist_cnn", id="a slip"),
         pytest.param(("mnist_cnn", "--epochs", "0"), UsageError, "epochs is 0", id="no epoch"),
         pytest.param(("mnist_cnn", "--seed", "-1"), UsageError, "seed is -1", id="a negative seed"),
@@ -242,7 +242,7 @@ def test_an_interrupt_leaves_the_old_handover_and_nothing_else(small: TrainOptio
 
 
 def test_a_loss_that_is_lost_writes_nothing(small: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PyTorchLoop, "_step", lambda self, step, rows: (torch.tensor(float("nan")), torch.zeros(())))
+    monkeypatch.setattr(PyTorchLoop, "_step", lambda self, step, rows, tally: (torch.tensor(float("nan")), torch.zeros(())))
     with pytest.raises(GateError, match="epoch 1, step 1 of 2"):
         train("mnist_cnn", small)
     assert not [path for path in small.out.rglob("*") if path.is_file()]
