@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from edge.errors import UsageError
 from training import compare, discover, overrides, sweep
 from training.finished import Outcome, TrainOptions
+from training.interruption import terminable
 from training.launch import train_in
 from training.observers import Watching
 from training.ranks import joined, launched, told_once
@@ -110,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     if args.sweep or args.trials is not None:
         return _sweep(args, options)
     started = time.perf_counter()
-    with _terminable(), told_once(), joined() as ranks:
+    with terminable(), told_once(), joined() as ranks:
         outcome = train(args.name, options) if args.processes == 1 else train_in(args.processes, args.name, options)
     if ranks.number > 0:  # rank 0 speaks
         return 0
@@ -122,25 +119,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does: what is open is put away, and the command says how to go on."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set what signals do
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _sweep(args: argparse.Namespace, options: TrainOptions) -> int:
     if not args.sweep:
         raise UsageError("--trials says how often to try, --sweep what: add --sweep NAME=A,B or NAME=LOW..HIGH")
     if args.processes > 1 or launched():
         raise UsageError("--sweep trains in one process; leave out --processes or torchrun")
-    with _terminable():
+    with terminable():
         walked = sweep.run(args.name, [sweep.axis(text) for text in args.sweep], args.trials, options, train)
     picture = sweep.write(walked, options.out)
     print(json.dumps(sweep.to_json(walked), ensure_ascii=False) if args.json else f"{sweep.describe(walked)}\npicture: {picture}")

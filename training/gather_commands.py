@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from training.data.gather.json_pages import Paging
 from training.data.gather.manners import Manners
 from training.data.gather.picture_pages import PictureFields
 from training.data.gather.review_pages import ReviewFields
+from training.interruption import terminable
 from training.progress import say
 
 HELP = "gather stock tables, pictures or reviews page by page from a site that you name, slowly and politely"
@@ -78,7 +76,7 @@ def gather(args: argparse.Namespace) -> _Answer:
     """
     manners = _manners(args)
     try:
-        with _terminable():
+        with terminable():
             return _GATHERERS[args.kind](args, manners)
     except KeyboardInterrupt:
         say(f"stopped; what has come is kept in {args.into}: run the same command again to go on")
@@ -235,19 +233,6 @@ def _paging(args: argparse.Namespace) -> Paging:
     since = None if args.since is None else date_of(args.since, "--since")
     numbers = (args.first_page, args.page_step, args.pages, args.max_items)
     return Paging(args.url, args.items, args.id_field, *numbers, args.date_field, since)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the block as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set what signals do
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _asked(requests: int) -> str:
