@@ -105,7 +105,7 @@ $(VENV)/.road: $(VENV)/.base $(PINS)
 
 $(VENV)/.dev: $(VENV)/.road
 	@echo "$(VENV): installing TensorFlow, trees and the development tools (1.5 GB)"
-	@$(BIN)/python $(PIP) --no-build-isolation -c constraints.txt -e ".[keras,trees,tensorboard,mlflow,sweep,dev]"; touch $@
+	@$(BIN)/python $(PIP) --no-build-isolation -c constraints.txt -e ".[keras,trees,tensorboard,mlflow,sweep,control,words,huggingface,dev]"; touch $@
 
 $(LEGACY)/.runtime: constraints-legacy.txt
 	@$(NEEDS_PYTHON)

@@ -75,6 +75,13 @@ def bundle(handover: Path) -> Path:
 
 
 def _tandem(*words: str) -> None:
-    """Run a stage as a person would, from the repository's root."""
+    """Run a stage as a person would, from the repository's root.
+
+    Where TANDEM_TEST_AS_IT_IS is set and the stage's outcome lies there, it is taken unasked: while somebody works on a stage,
+    every change to it would train the model anew. Continuous integration never sets it.
+    """
+    outcome = REPOSITORY / {"train": "runs", "export": "bundles"}[words[0]] / words[1]
+    if os.environ.get("TANDEM_TEST_AS_IT_IS") and outcome.exists():
+        return
     done = subprocess.run([sys.executable, "-m", "edge", *words], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
