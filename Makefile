@@ -36,12 +36,18 @@ road:
 	@$(MAKE) -s $(LEGACY)/.ready
 
 ##@ The road
-.PHONY: demo train export export-thirdparty serve
+.PHONY: demo train train-all zoo export export-thirdparty serve
 demo: road ## Train, export, prove, serve and run one model on the edge; ends with a table
 	@$(BIN)/python scripts/demo.py
 
 train: road ## Train MODEL (default mnist_cnn)
 	@$(BIN)/tandem train $(MODEL)
+
+train-all: dev ## Train and export every model, and write docs/zoo.md; goes on where it was interrupted
+	@$(BIN)/python scripts/zoo.py --train
+
+zoo: dev ## Write docs/zoo.md from the models that are trained and exported here
+	@$(BIN)/python scripts/zoo.py
 
 export: road ## Export MODEL to a released bundle under bundles/
 	@$(BIN)/tandem export $(MODEL)

@@ -1,0 +1,62 @@
+"""Handwritten digits by a recurrent network that reads a picture row by row, from the top.
+
+Run:      tandem train mnist_rnn                  (then: tandem export mnist_rnn)
+Expected: test accuracy 0.98
+Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000)
+
+The graph takes raw pixels, uint8 NHWC; cast and scaling are part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from torch import Tensor, nn
+
+from edge.contract import Budget, Metric
+from training.data import mnist
+from training.families import image_classifier
+from training.pictures import raw_pictures
+from training.recipe import FitSettings, Recipe
+
+
+class MnistRnn(nn.Module):
+    """28 steps of an LSTM, one a row of 28 pixels; what it remembers behind the last row is scored."""
+
+    def __init__(self, width: int = 128) -> None:
+        """Make the layers, with random weights."""
+        super().__init__()
+        self.rows = nn.LSTM(mnist.SIDE, width, batch_first=True)
+        self.classifier = nn.Linear(width, len(mnist.CLASSES))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Score each digit.
+
+        Args:
+            image: (B, 28, 28, 1) uint8, NHWC, 0–255, white on black.
+
+        Returns:
+            Logits, (B, 10) float32.
+        """
+        states, _ = self.rows(image.squeeze(3).float() / 255)  # (B, 28, 28) -> (B, 28, 128)
+        return cast("Tensor", self.classifier(states[:, -1]))  # (B, 10)
+
+
+_CONTRACT = replace(
+    image_classifier("mnist_rnn", mnist.CLASSES, mnist.SIDE, mnist.SIDE, 1, meaning="white digit on black"),
+    description="Which digit is in the picture, read row by row.",
+    recipes="auto",
+    metric=Metric("accuracy", "higher", floor=0.980),
+    budget=Budget(size_bytes=400_000),  # of the file for devices
+    source="MNIST (LeCun, Cortes, Burges)",
+)
+
+RECIPE = Recipe(
+    contract=_CONTRACT,
+    load_data=mnist.load,
+    build=MnistRnn,
+    fit=FitSettings(epochs=10, learning_rate=4e-3, clip_norm=1.0),
+    raw_inputs=raw_pictures,
+    subset_floor=0.85,
+)
