@@ -159,6 +159,23 @@ def _psnr(outputs: Array, targets: Array) -> Array:
     return 10 * np.log10(_PEAK * _PEAK / np.maximum(_square(outputs, targets), 1e-12))
 
 
+def _share_off(outputs: Array, targets: Array) -> Array:
+    expected = targets.astype(np.float64)
+    shares = np.abs(outputs - expected) / np.maximum(np.abs(expected), 1e-12)
+    return shares.reshape(len(outputs), -1).mean(axis=1, keepdims=True)
+
+
+def _rated(outputs: Array, targets: Array) -> Array:
+    """Sum up squared errors where something was rated, and count it: (N, 2)."""
+    known = targets != 0
+    squares = np.where(known, np.square(outputs.astype(np.float64) - targets), 0.0)
+    return np.stack([squares.reshape(len(targets), -1).sum(axis=1), known.reshape(len(targets), -1).sum(axis=1)], axis=1)
+
+
+def _root_of_rated(means: Array) -> Array:
+    return np.sqrt(means[0] / np.maximum(means[1], 1e-12))
+
+
 def _first(means: Array) -> Array:
     return means[0]
 
@@ -169,5 +186,7 @@ MEASURES: Mapping[str, Measure] = dict(
     perplexity=Measure("lower", _nats, lambda means: np.exp(means[0])),
     rmse=Measure("lower", _square, lambda means: np.sqrt(means[0]), classes=False),
     mae=Measure("lower", _distance, _first, classes=False),
+    mape=Measure("lower", _share_off, _first, classes=False),  # a share of the right value, for values of any size
+    rated_rmse=Measure("lower", _rated, _root_of_rated, classes=False),  # targets of 0 say that nobody rated that
     psnr=Measure("higher", _psnr, _first, classes=False),
 )

@@ -16,6 +16,13 @@ BATCH_LIMIT = "tandem_batch_limit"
 QUEUE_REQUESTS = "tandem_queue_requests"
 QUEUE_OLDEST_SECONDS = "tandem_queue_oldest_seconds"
 IN_FLIGHT = "tandem_in_flight_requests"
+TOKENS = "tandem_generated_tokens_total"
+BATCHES = "tandem_batches_total"
+SAMPLES = "tandem_samples_total"
+MODEL_STATE = "tandem_model_state"
+MODEL_DEVICE = "tandem_model_device"
+MODEL_THREADS = "tandem_model_threads"
+MEMORY = "process_resident_memory_bytes"
 
 HELP = {
     REQUESTS: "Requests answered, by model, version, route and HTTP status.",
@@ -28,6 +35,13 @@ HELP = {
     QUEUE_REQUESTS: "Requests that are accepted and have not begun to run.",
     QUEUE_OLDEST_SECONDS: "Seconds that the oldest request in the queue has waited.",
     IN_FLIGHT: "Requests that have come and are not answered.",
+    TOKENS: "Tokens that were generated and sent.",
+    BATCHES: "Batches that were run, counted every second.",
+    SAMPLES: "Samples in those batches.",
+    MODEL_STATE: "1 for the state that a model is in, 0 for the others; with several workers, how many are in it.",
+    MODEL_DEVICE: "1, with the device that was asked for and the one that was taken as labels.",
+    MODEL_THREADS: "Processor threads of one inference, as set or as measured.",
+    MEMORY: "Resident memory of the server in bytes, over all of its worker processes.",
 }
 LABELS = {
     REQUESTS: ("model", "version", "route", "code"),
@@ -40,11 +54,19 @@ LABELS = {
     QUEUE_REQUESTS: ("model", "version"),
     QUEUE_OLDEST_SECONDS: ("model", "version"),
     IN_FLIGHT: ("model", "version"),
+    TOKENS: ("model", "version"),
+    BATCHES: ("model", "version"),
+    SAMPLES: ("model", "version"),
+    MODEL_STATE: ("model", "version", "state"),
+    MODEL_DEVICE: ("model", "version", "asked", "taken"),
+    MODEL_THREADS: ("model", "version"),
+    MEMORY: (),
 }
+STATES = ("loading", "ready", "unavailable")
 
 DECODE, PREPROCESS, QUEUE, INFERENCE = "decode", "preprocess", "queue", "inference"
-POSTPROCESS, TOTAL = "postprocess", "total"
-STAGES = (DECODE, PREPROCESS, QUEUE, INFERENCE, POSTPROCESS, TOTAL)
+POSTPROCESS, TOTAL, FIRST_TOKEN = "postprocess", "total", "first_token"
+STAGES = (DECODE, PREPROCESS, QUEUE, INFERENCE, POSTPROCESS, FIRST_TOKEN, TOTAL)
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -61,6 +83,7 @@ REASONS = (
     "disconnected",
     "draining",
     "environment",
+    "forbidden",
     "gate",
     "internal",
     "method_not_allowed",
@@ -68,10 +91,12 @@ REASONS = (
     "parity",
     "provider",
     "queue_full",
+    "rate_limited",
     "remote",
     "runtime_missing",
     "slow_body",
     "too_large",
+    "unauthorized",
     "unknown_model",
     "unknown_path",
     "unsupported_media",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,13 +13,14 @@ import numpy as np
 from edge import golden, runtimes
 from edge.bundle import Bundle, open_bundle
 from edge.contract import Contract, Tensor
-from edge.errors import InputError, RuntimeMissingError
+from edge.errors import InputError, RuntimeMissingError, UsageError
+from edge.generation import DEFAULT_LENGTH, Generation, Order, Piece, StepModel, is_generator, written
+from edge.prediction import Prediction as Prediction
 from edge.runtimes import Options, Runtime
-from edge.schema import encode
-from edge.steps import postprocessing, preprocessing
-from edge.steps.boxes import Box, Boxes
+from edge.steps import Aside, postprocessing, preprocessing
+from edge.steps.boxes import Boxes
 from edge.steps.frame import Frame
-from edge.steps.scores import Ranked
+from edge.steps.ratings import Wanted
 from edge.variants import Variant, choose
 from edge.wire_tensors import check_range
 
@@ -27,49 +28,9 @@ Array = np.ndarray[Any, Any]
 
 
 class Row(dict[str, Array]):
-    """One prepared sample by tensor name; `frame` tells where the caller's picture lies in it, None where there was none."""
+    """One prepared sample by tensor name; `frame` tells where the caller's picture lies in it, or how much was asked for, else None."""
 
-    frame: Optional[Frame] = None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One answer: the raw outputs of the model (one row each) and what postprocessing made of the first."""
-
-    outputs: Mapping[str, Array]
-    result: Any
-
-    @property
-    def ranking(self) -> tuple[Ranked, ...]:
-        """The best classes, the best first; empty where the model does not rank classes."""
-        is_ranking = isinstance(self.result, tuple) and all(isinstance(item, Ranked) for item in self.result)
-        return self.result if is_ranking else ()
-
-    @property
-    def label(self) -> Optional[str]:
-        """The best class, or None where the model does not rank classes."""
-        return self.ranking[0].label if self.ranking else None
-
-    @property
-    def score(self) -> Optional[float]:
-        """The score of the best class, or None where the model does not rank classes."""
-        return self.ranking[0].score if self.ranking else None
-
-    @property
-    def boxes(self) -> tuple[Box, ...]:
-        """What was found where, the surest first; empty where there is nothing, or the model finds no boxes.
-
-        Corners are in pixels of the caller's picture, upright; where a prepared array was given, of that array.
-        """
-        return self.result.items if isinstance(self.result, Boxes) else ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the answer as JSON data: `label`, `score` and `ranking` for a ranking, `boxes` for boxes, else `result`."""
-        if isinstance(self.result, Boxes):
-            return {"boxes": encode(self.boxes)}
-        if not self.ranking:
-            return {"result": self.result.tolist() if isinstance(self.result, np.ndarray) else encode(self.result)}
-        return {"label": self.label, "score": self.score, "ranking": [encode(item) for item in self.ranking]}
+    frame: Optional[Aside] = None
 
 
 @dataclass
@@ -82,11 +43,13 @@ class Model:
     drift: Mapping[str, float]
     _prepare: Any = field(init=False, repr=False)
     _interpret: Any = field(init=False, repr=False)
+    _steps: Optional[StepModel] = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        """Build both pipelines once."""
+        """Build both pipelines once, and learn how a generator is driven."""
         self._prepare = preprocessing(self.contract, self.bundle.assets)
         self._interpret = postprocessing(self.contract, self.bundle.assets)
+        self._steps = StepModel.of(self.contract) if is_generator(self.contract) else None
 
     @classmethod
     def open(
@@ -161,8 +124,8 @@ class Model:
         """
         tensors = self.contract.main.inputs
         names = [tensor.name for tensor in tensors]
-        frame = None
-        if isinstance(value, Mapping):
+        frame: Optional[Aside] = None
+        if isinstance(value, Mapping) and not self._prepare.takes_objects:
             rows = dict(value)
         elif len(tensors) == 1:
             array, frame = self._prepare.framed(value)
@@ -210,17 +173,44 @@ class Model:
                 )
         return self.runtime.run(inputs)
 
-    def interpret(self, outputs: Mapping[str, Array], frames: Optional[Sequence[Optional[Frame]]] = None) -> list[Prediction]:
+    def interpret(self, outputs: Mapping[str, Array], frames: Optional[Sequence[Optional[Aside]]] = None) -> list[Prediction]:
         """Postprocess (N, …) outputs into N answers; boxes go back into the pictures whose frames are given, one a row or None."""
         count = len(next(iter(outputs.values())))
         first = self.contract.main.outputs[0].name
         rows = [{name: array[i] for name, array in outputs.items()} for i in range(count)]
         results = [self._interpret(row[first]) for row in rows]
         if frames is not None:
-            results = [
-                frame.back(result) if frame is not None and isinstance(result, Boxes) else result for result, frame in zip(results, frames)
-            ]
+            results = [_as_asked(result, frame) for result, frame in zip(results, frames)]
         return [Prediction(row, result) for row, result in zip(rows, results)]
+
+    def generate(
+        self, prompt: str, *, length: int = DEFAULT_LENGTH, temperature: float = 1.0, top_k: int = 0, seed: Optional[int] = None
+    ) -> Iterator[Piece]:
+        """Write on from a prompt, token by token, where the model is a generator; the same seed gives the same text.
+
+        Args:
+            prompt: What the text begins with; it is not repeated.
+            length: The most tokens to write.
+            temperature: 0 always takes the best token, 1 follows the model.
+            top_k: Only so many of the best tokens take part; 0 means all.
+            seed: For the choices; by chance where it is None.
+
+        Raises:
+            UsageError: The model is no generator.
+            InputError: The prompt holds what the model does not know, or a value is out of bounds.
+        """
+        return written(self.run, self.writing(Order.of(prompt, length, temperature, top_k, seed)))
+
+    def writing(self, order: Order) -> Generation:
+        """Begin a text that the caller drives step by step; see `generate`.
+
+        Raises:
+            UsageError: The model is no generator.
+            InputError: The prompt does not fit.
+        """
+        if self._steps is None:
+            raise UsageError(f"{self.contract.name} does not write texts, it has no state that goes round; use predict")
+        return Generation(self._steps, order)
 
     def __enter__(self) -> Model:
         """Give the model itself: `with Model.open(path) as model:`."""
@@ -257,3 +247,10 @@ class Model:
             )
         check_range(row, tensor, f"{self.contract.name}: input {tensor.name!r}")
         return row
+
+
+def _as_asked(result: Any, frame: Optional[Aside]) -> Any:
+    """Give boxes in pixels of the caller's picture, and of a ranking as much as was asked for."""
+    if isinstance(frame, Frame) and isinstance(result, Boxes):
+        return frame.back(result)
+    return frame.first(result) if isinstance(frame, Wanted) and isinstance(result, tuple) else result

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Union
 
 import numpy as np
 
@@ -199,7 +199,7 @@ def write_atomic(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
-def save_npz(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def save_npz(path: Union[Path, IO[bytes]], arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Write arrays as a compressed `.npz` whose bytes depend on the arrays alone: sorted names, fixed dates."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):

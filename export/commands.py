@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="a trained model, such as mnist_cnn (its hand-over is RUNS/mnist_cnn)")
     parser.add_argument("--all", action="store_true", help="every model that has a hand-over in RUNS")
-    parser.add_argument("--program", metavar="FILE", help="a model from elsewhere: a file, a SavedModel folder, or package.module:Class")
+    parser.add_argument(
+        "--program", metavar="FILE", help="a model from elsewhere: a file, a SavedModel or Hugging Face folder, or package.module:Class"
+    )
     parser.add_argument("--contract", type=Path, metavar="JSON", help="its contract; 'tandem contract init FILE' writes a first one")
     parser.add_argument("--samples", type=Path, metavar="NPZ", help="some of its inputs, an array for each, samples first")
     parser.add_argument("--eval", type=Path, metavar="NPZ", help="inputs with 'target', on which the metric is measured; else parity only")

@@ -25,6 +25,7 @@ STEPS: Mapping[str, str] = {
     "take_tflite": "export.given_tflite:take",
     "take_saved_model": "export.from_saved_model:take",
     "take_module": "export.module_program:take",
+    "take_huggingface": "export.huggingface_model:take",
     "signature": "export.signature:run",
 }
 

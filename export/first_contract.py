@@ -25,7 +25,8 @@ def draft(name: str, facts: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     Args:
         name: The file's name without its suffix.
         facts: What the step `signature` reports: `inputs` and `outputs` (name, dtype, shape, layout, …), `targets`, and where
-            known `labels`, `description`, `licence`, `source`.
+            known `labels`, `description`, `licence`, `source`, `classes` (whether the answers are scores of such), and `contract`
+            and `asked`, further fields and lines as they shall stand.
 
     Returns:
         The content of `contract.json`, and what is asked for, one line a field.
@@ -33,7 +34,7 @@ def draft(name: str, facts: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     asked = {key: words for key, words in ASKED.items() if not facts.get(key)}
     labels = list(facts.get("labels") or ())
     outputs = list(facts["outputs"])
-    classes = len(outputs) == 1 and len(outputs[0]["shape"]) == 2 and isinstance(outputs[0]["shape"][1], int) and outputs[0]["shape"][1] > 1
+    classes = facts["classes"] if "classes" in facts else _has_classes(outputs)
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "name": plain_name(name),
@@ -54,7 +55,13 @@ def draft(name: str, facts: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
         content["labels"] = labels or [f"{MARK}: {LABELS}"]
     if not labels and classes:
         lines.append(f"labels: {outputs[0]['shape'][1]} of them, {LABELS}")
-    return content, lines
+    return {**content, **facts.get("contract", {})}, [*lines, *facts.get("asked", ())]
+
+
+def _has_classes(outputs: Sequence[Mapping[str, Any]]) -> bool:
+    """Guess whether the answers are scores of classes: one output, two axes, more than one number."""
+    shape = outputs[0]["shape"]
+    return len(outputs) == 1 and len(shape) == 2 and isinstance(shape[1], int) and shape[1] > 1
 
 
 def unfilled(promise: Contract, where: str) -> None:

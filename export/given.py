@@ -32,7 +32,7 @@ RUNTIMES_ONLY = "the file's own answers come from the runtime that serves it, so
 
 @dataclass(frozen=True)
 class Given:
-    """What was given: `source` is a file, a SavedModel folder or `module:Class`; `weights` belong to a class."""
+    """What was given: `source` is a file, a folder (SavedModel, Hugging Face) or `module:Class`; `weights` belong to a class."""
 
     source: str
     contract: Path
@@ -97,11 +97,13 @@ def _take(given: Given, file: str, promise: Contract, sandbox: Sandbox) -> tuple
     if given_kinds.is_module(given.source):
         request = {"source": given.source, "contract_file": str(stated), "weights": str(given.weights or "")}
         return promise, sandbox.convert("take_module", {**request, "output": str(output)})
+    limited = sandbox if sandbox.memory_bytes or file == "saved_model.zip" else replace(sandbox, memory_bytes=TAKE_BYTES)
+    if given_kinds.is_huggingface(given.source):
+        return promise, limited.convert("take_huggingface", {"source": given.source, "contract_file": str(stated), "output": str(output)})
     step = given_kinds.TAKEN.get(file)
     if step is None:
         shutil.copyfile(given.source, output)
         return promise, {"notes": []}
-    limited = sandbox if sandbox.memory_bytes or file == "saved_model.zip" else replace(sandbox, memory_bytes=TAKE_BYTES)
     taken = limited.convert(step, {"source": given.source, "output": str(output)})
     if file == programs.TFLITE and promise.recipes == "auto":
         promise = replace(promise, recipes=("as_given",) if taken["quantized"] else ("fp32",))
@@ -126,9 +128,11 @@ def _golden(sandbox: Sandbox, program: Path, promise: Contract, rows: Mapping[st
 
 
 def _assets(given: Given, promise: Contract, folder: Path) -> list[str]:
-    """Copy what the contract's steps need from `assets/` beside the contract."""
+    """Copy what the contract's steps need from `assets/` beside the contract, or from the Hugging Face folder that was given."""
     for path in promise.assets.values():
         source, target = given.contract.parent / "assets" / path, folder / "assets" / path
+        if not source.exists() and given_kinds.is_huggingface(given.source):
+            source = Path(given.source) / path
         if source.is_symlink() or not source.is_file():
             raise InputError(f"{source}: missing, but the contract names it as an asset; put it there")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ SUFFIXES: Mapping[str, str] = {
     ".onnx": "given.onnx",
     ".tflite": "given.tflite",
 }
+HUGGINGFACE = ("config.json", "modules.json", "pytorch_model.bin", "tokenizer.json")  # one of them tells such a folder
 # The steps that take a file in where copying it is not enough; the others look through it whenever they open it.
 TAKEN: Mapping[str, str] = {"given.onnx": "take_onnx", "given.tflite": "take_tflite", "saved_model.zip": "take_saved_model"}
 _PICKLE = "is a pickle: loading it would run whatever code it holds"
@@ -42,7 +43,7 @@ def file_of(source: str, weights: Path | None = None) -> str:
     """Give the name that a model has in a hand-over.
 
     Args:
-        source: A file, a SavedModel folder, or `package.module:Class`.
+        source: A file, a SavedModel or Hugging Face folder, or `package.module:Class`.
         weights: The file given with `--weights`, for a class alone.
 
     Raises:
@@ -58,9 +59,9 @@ def file_of(source: str, weights: Path | None = None) -> str:
     if suffix in REFUSED:
         raise InputError(f"{source}: {REFUSED[suffix]}")
     if path.is_dir():
-        return "saved_model.zip"
+        return "program.pt2" if is_huggingface(source) else "saved_model.zip"
     if not path.is_file():
-        raise InputError(f"{source}: no such file; expected a model file, a SavedModel folder, or package.module:Class")
+        raise InputError(f"{source}: no such file; expected a model file, a SavedModel or Hugging Face folder, or package.module:Class")
     if suffix not in SUFFIXES:
         raise InputError(
             f"{source}: no kind of model is called {suffix or 'so'!r}; there are {', '.join(SUFFIXES)}, folders and module:Class"
@@ -71,3 +72,11 @@ def file_of(source: str, weights: Path | None = None) -> str:
 def is_module(source: str) -> bool:
     """Tell whether a source is a class by import path."""
     return bool(MODULE.fullmatch(source)) and not Path(source).exists()
+
+
+def is_huggingface(source: str) -> bool:
+    """Tell whether a source is a folder as Hugging Face's libraries write it, complete or not."""
+    path = Path(source)
+    if not path.is_dir() or (path / "saved_model.pb").exists():
+        return False
+    return any((path / name).exists() for name in HUGGINGFACE) or any(path.glob("*.safetensors"))

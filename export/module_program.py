@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge import contract
-from edge.contract import Tensor
+from edge.contract import Contract, Tensor
 from edge.errors import ConversionError
 
 TRACED = 2
@@ -35,17 +35,31 @@ def take(source: str, contract_file: str, output: str, weights: str = "") -> dic
     module = _made(source)
     if weights:
         _load(module, Path(weights))
-    module.eval()
+    torch.export.save(exported(module.eval(), promise, source), output)
+    return {"notes": [f"exported by torch {torch.__version__} from {source}"]}
+
+
+def exported(module: Any, promise: Contract, title: str) -> Any:
+    """Export a module for every size of the axes that the contract leaves open.
+
+    Args:
+        module: An `nn.Module` that takes the contract's inputs in their order.
+        promise: The contract.
+        title: What to call the module in messages.
+
+    Raises:
+        ConversionError: The exporter cannot follow the code; the message says what it met.
+    """
+    import torch
+
     axes = {axis: torch.export.Dim(axis, min=1) for t in promise.main.inputs for axis in t.shape if isinstance(axis, str)}
     shapes = tuple({i: axes[axis] for i, axis in enumerate(t.shape) if isinstance(axis, str)} for t in promise.main.inputs)
     feeds = tuple(torch.from_numpy(_example(t)) for t in promise.main.inputs)
     try:
         with torch.no_grad():
-            program = torch.export.export(module, feeds, dynamic_shapes=shapes)
+            return torch.export.export(module, feeds, dynamic_shapes=shapes)
     except Exception as error:  # the exporter has errors of many kinds, with pages of text
-        raise ConversionError(f"{source}: torch.export cannot follow it ({_reason(error)})") from None
-    torch.export.save(program, output)
-    return {"notes": [f"exported by torch {torch.__version__} from {source}"]}
+        raise ConversionError(f"{title}: torch.export cannot follow it ({_reason(error)})") from None
 
 
 def _made(source: str) -> Any:

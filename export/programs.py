@@ -79,6 +79,7 @@ FILES: tuple[str, ...] = tuple(kind.file for kind in KINDS)
 # Which extra of Tandem brings a package; every other one comes with `export`.
 EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(("keras", "tensorflow", "h5py"), "keras"),
+    **dict.fromkeys(("transformers", "tokenizers", "safetensors"), "huggingface"),
     **dict.fromkeys(("sklearn", "skops", "xgboost", "skl2onnx", "onnxmltools"), "trees"),
 }
 

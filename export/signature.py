@@ -19,15 +19,20 @@ def run(source: str) -> dict[str, Any]:
     """Read a file's signature.
 
     Args:
-        source: A model file or a SavedModel folder.
+        source: A model file, a SavedModel folder or a Hugging Face folder.
 
     Returns:
-        `inputs`, `outputs`, `targets` and, where the file says them, `labels`, `description`, `licence`, `source`.
+        `inputs`, `outputs`, `targets` and, where the file says them, `labels`, `description`, `licence`, `source`; and from
+        folders that say more, `contract` (fields as they stand there) and `asked` (lines).
 
     Raises:
         ConversionError: The file is damaged, refused, or of a dtype that no contract has.
     """
     file = given_kinds.file_of(source)
+    if given_kinds.is_huggingface(source):
+        from export import huggingface_signature
+
+        return huggingface_signature.read(source)
     facts: dict[str, Any] = _READERS[file](source)
     return facts
 

@@ -15,12 +15,15 @@ from edge import __version__
 from edge.contract import Tensor
 from edge.protocol import DATATYPES
 from serving import metrics, openapi
-from serving.registry import Entry, Registry
+from serving.registry import Entry, Registry, device_taken
 from serving.responses import json_response
 from serving.settings import Settings
 
 PAGE = Path(__file__).with_name("docs.html")
-_PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+_PAGE_POLICY = (
+    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Api:
 
     async def ready(self, _: Request) -> Response:
         """Say whether every model answers, and for each one on what it runs or why it does not."""
-        content: dict[str, Any] = {"ready": self.registry.ready, "models": [_state(entry) for entry in self.registry.entries]}
+        content: dict[str, Any] = {"ready": self.registry.ready, "models": [self._state(entry) for entry in self.registry.entries]}
         if not self.registry.ready:
             content.update(error=self.registry.message, reason="not_ready")
         return json_response(content, 200 if self.registry.ready else 503)
@@ -78,7 +81,7 @@ class Api:
 
     async def docs(self, _: Request) -> Response:
         """Give the API page; it asks this server alone."""
-        headers = {"Content-Security-Policy": _PAGE_POLICY, "X-Content-Type-Options": "nosniff"}
+        headers = {"Content-Security-Policy": _PAGE_POLICY}
         return Response(PAGE.read_bytes(), headers=headers, media_type="text/html; charset=utf-8")
 
     async def exposition(self, _: Request) -> Response:
@@ -87,6 +90,15 @@ class Api:
         content = await anyio.to_thread.run_sync(self.metrics.exposition)
         return Response(content, headers={"Content-Type": metrics.CONTENT_TYPE})
 
+    def _state(self, entry: Entry) -> dict[str, Any]:
+        state: dict[str, Any] = {"name": entry.name, "version": entry.version, "ready": entry.model is not None, "state": entry.state}
+        if entry.model is None:
+            return {**state, "message": entry.message}
+        runtime, file = entry.model.runtime, entry.model.variant.file
+        found = {"file": file, "runtime": f"{runtime.name} {runtime.version}", "provider": runtime.provider}
+        device = {"asked": self.settings.device, "taken": device_taken(entry.model)}
+        return {**state, **found, "device": {**device, "why": runtime.note} if runtime.note else device}
+
     def _entry(self, request: Request) -> Entry:
         return self.registry.find(request.path_params["model"], request.path_params.get("version"))
 
@@ -94,11 +106,3 @@ class Api:
 def _metadata(tensor: Tensor) -> dict[str, Any]:
     shape = [axis if isinstance(axis, int) else -1 for axis in tensor.shape]
     return {"name": tensor.name, "datatype": DATATYPES[tensor.dtype], "shape": shape}
-
-
-def _state(entry: Entry) -> dict[str, Any]:
-    state: dict[str, Any] = {"name": entry.name, "version": entry.version, "ready": entry.model is not None}
-    if entry.model is None:
-        return {**state, "message": entry.message}
-    runtime = entry.model.runtime
-    return {**state, "file": entry.model.variant.file, "runtime": f"{runtime.name} {runtime.version}", "provider": runtime.provider}

@@ -14,9 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
+from serving.access import Guard
+from serving.admin import listening
 from serving.api import Api
 from serving.border import Border, Handler
 from serving.errors import MethodNotAllowedError, UnknownPathError
+from serving.headers import Application as Asgi
+from serving.headers import headed
 from serving.metrics import Metrics
 from serving.path import InferencePath, target
 from serving.registry import Registry
@@ -32,19 +36,27 @@ class Application:
 
     def __init__(self, settings: Settings, registry: Registry, metrics: Metrics, loaded: Callable[[], None]) -> None:
         """Put the parts together; models load when the application starts."""
-        self._registry, self._metrics, self._loaded = registry, metrics, loaded
-        border = Border(registry, metrics, settings.log_requests)
+        self._registry, self._metrics, self._loaded, self._safety = registry, metrics, loaded, settings.safety
+        self._border = border = Border(registry, metrics, settings.log_requests)
         self.inference = InferencePath(settings, border)
         table = _table(Api(settings, registry, metrics, self.inference.sample_load))
-        table += _admin_table(Repository(settings, registry, self.inference.retire))
-        routes: list[BaseRoute] = [Route(path, border.around(handler, path), methods=[method]) for method, path, handler in table]
-        routes.append(_Everything(routes, border))
-        self.web = Starlette(routes=routes, lifespan=self._lifespan)
+        public, admin = (_admin_table(Repository(registry, self.inference.retire, allowed)) for allowed in (False, True))
+        self.web = Starlette(routes=_routes(table + public, border), lifespan=self._lifespan)
+        self.admin = Guard(headed(Starlette(routes=_routes(table + admin, border, inference=False))), settings.safety, border, admin=True)
+        self._all = self.enclose(self.web)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
-        application = self.inference if InferencePath.takes(scope) else self.web
-        await application(scope, receive, send)
+        await self._all(scope, receive, send)
+
+    def enclose(self, web: Asgi) -> Asgi:
+        """Join the path of inference with what answers all else; in front of both, where it is wanted, what callers are asked."""
+        inference, rest = self.inference, headed(web)
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await (inference if inference.takes(scope) else rest)(scope, receive, send)
+
+        return Guard(application, self._safety, self._border) if self._safety.guarded else application
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
@@ -52,7 +64,8 @@ class Application:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(anyio.to_thread.run_sync, self._load)
             tasks.start_soon(self._sample)
-            yield
+            async with listening(self.admin, self._safety):
+                yield
             await self.inference.close()
             tasks.cancel_scope.cancel()
         self._registry.close()
@@ -112,18 +125,23 @@ def _admin_table(repository: Repository) -> list[tuple[str, str, Handler]]:
     ]
 
 
+def _routes(table: list[tuple[str, str, Handler]], border: Border, *, inference: bool = True) -> list[BaseRoute]:
+    routes: list[BaseRoute] = [Route(path, border.around(handler, path), methods=[method]) for method, path, handler in table]
+    return [*routes, _Everything(routes, border, inference)]
+
+
 class _Everything(Route):
     """The last route: takes what no other took, and says whether it was the path or the method."""
 
-    def __init__(self, routes: list[BaseRoute], border: Border) -> None:
-        self._others = list(routes)
+    def __init__(self, routes: list[BaseRoute], border: Border, inference: bool) -> None:
+        self._others, self._inference = list(routes), inference
         super().__init__("/{path:path}", border.around(self._refuse, "other"), methods=None)
         self.methods = None
 
     async def _refuse(self, request: Request) -> Response:
         path = "/" + request.path_params["path"]
-        allowed = {"GET"} if path in HOST_PATHS else set()
-        if target(path) is not None:
+        allowed = {"GET"} if self._inference and path in HOST_PATHS else set()
+        if self._inference and target(path) is not None:
             allowed.add("POST")
         for route in self._others:
             if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL:

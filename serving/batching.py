@@ -83,6 +83,7 @@ class Lane:
         self.queue: deque[Job] = deque()
         self.arriving, self.running, self.samples, self.in_flight = 0, 0, 0, 0
         self.draining = False
+        self.batches, self.ran = 0, 0  # batches that were run since they were last counted, and the samples in them
         self.used, self.busy_until, self.next_deadline = 0.0, 0.0, math.inf
 
     @property
@@ -222,6 +223,8 @@ class Scheduler:
             self._free += 1
             lane.running -= 1
             lane.used += seconds
+            lane.batches += 1
+            lane.ran += samples
             if not any(isinstance(answer, Exception) for answer in answers):
                 lane.latency.observe(samples, seconds)
             for job, answer in zip(jobs, answers, strict=True):

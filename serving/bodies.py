@@ -23,11 +23,12 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns about 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that came whole, its media type in lower case without parameters, and its whole Content-Type header."""
+    """A body that came whole, its media type in lower case without parameters, and its whole Content-Type and Accept headers."""
 
     content: bytes
     media_type: str
     content_type: str
+    accept: str = ""
 
 
 class Memory:
@@ -98,7 +99,8 @@ class Reader:
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         content = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces = []
-        return Body(content, content_type.partition(";")[0].strip().lower(), content_type)
+        accept = headers.get(b"accept", b"").decode("latin-1")
+        return Body(content, content_type.partition(";")[0].strip().lower(), content_type, accept)
 
     async def _piece(self, receive: Receive) -> bool:
         """Read what comes next; tells whether more is to come."""

@@ -33,6 +33,13 @@ class MethodNotAllowedError(InputError):
         self.allowed = ", ".join(allowed)
 
 
+class NotAcceptableError(InputError):
+    """The caller takes no kind of answer that the model gives."""
+
+    http_status = 406
+    reason = "not_acceptable"
+
+
 class DisconnectedError(InputError):
     """The caller went away before the whole body came; nobody reads the answer."""
 
@@ -78,3 +85,23 @@ class AdminOffError(InputError):
 
     http_status = 403
     reason = "admin_off"
+
+
+class UnauthorizedError(InputError):
+    """The caller has shown no token that this server knows."""
+
+    http_status = 401
+    reason = "unauthorized"
+
+
+class ForbiddenError(InputError):
+    """The caller is known, or need not be, but may not do this."""
+
+    http_status = 403
+    reason = "forbidden"
+
+
+class RateLimitedError(QueueFullError):
+    """One caller asks more often than one may."""
+
+    reason = "rate_limited"

@@ -14,8 +14,9 @@ from edge.errors import InputError
 from edge.json_tensors import dumps
 from edge.model import Model, Row
 from edge.protocol import Message, decode_request, encode_response
-from edge.steps.frame import Frame
-from serving import inputs
+from edge.steps import Aside
+from edge.steps.image import MAX_PIXELS
+from serving import inputs, pictures
 from serving.bodies import BINARY_TYPES, JSON_TYPES, Body, expect_type
 
 Array = np.ndarray[Any, Any]
@@ -59,26 +60,32 @@ def read_infer(model: Model, body: Body, header_length: str | None, max_batch: i
     return Work(request.inputs, answer, {names.DECODE: time.perf_counter() - start})
 
 
-def read_predict(model: Model, body: Body, max_batch: int) -> Work:
+def read_predict(model: Model, body: Body, max_batch: int, max_pixels: int = MAX_PIXELS) -> Work:
     """Read a predict request: what a caller has in, what a person reads out.
 
     Raises:
         InputError: The inputs do not fit the contract; where several came, the message says which one.
         UnsupportedMediaError: The content type is not taken.
+        TooLargeError: The pictures have too many pixels.
+        NotAcceptableError: Nothing but a picture is taken, and the model gives none.
     """
     start = time.perf_counter()
-    values = inputs.values(body, model.contract, max_batch)
+    values = inputs.values(body, model.contract, max_batch, max_pixels)
+    picture = pictures.wanted(body.accept, model.contract, len(values))
     decoded = time.perf_counter()
     prepared = [_prepare(model, value, i, len(values)) for i, value in enumerate(values)]
     rows, frames = model.stack(prepared), [row.frame for row in prepared]
 
     def answer(outputs: Mapping[str, Array]) -> Message:
+        if picture:
+            _finite(outputs)
+            return pictures.message(model.interpret(outputs, frames)[0], values[0])
         return _predictions(model, outputs, frames)
 
     return Work(rows, answer, {names.DECODE: decoded - start, names.PREPROCESS: time.perf_counter() - decoded})
 
 
-def _predictions(model: Model, outputs: Mapping[str, Array], frames: list[Frame | None]) -> Message:
+def _predictions(model: Model, outputs: Mapping[str, Array], frames: list[Aside | None]) -> Message:
     _finite(outputs)
     answers = [prediction.to_dict() for prediction in model.interpret(outputs, frames)]
     content = dumps({"model": model.contract.name, "version": model.contract.version, "predictions": answers})

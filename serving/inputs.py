@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from edge.contract import Contract, Tensor
-from edge.errors import InputError, UnsupportedMediaError
+from edge.errors import InputError, TooLargeError, UnsupportedMediaError
 from edge.json_tensors import parse, shown, to_array
+from edge.steps.encoded import text_of
+from edge.steps.image import MAX_PIXELS, picture_size
 from edge.wire_tensors import check_range
 from serving import csv_rows
 from serving.bodies import BINARY_TYPES, FORM_TYPE, JSON_TYPES, Body, form_fields
@@ -24,7 +26,17 @@ def takes_pictures(contract: Contract) -> bool:
 
 def takes_texts(contract: Contract) -> bool:
     """Tell whether a model's preprocessing begins with a text."""
-    return bool(contract.preprocess) and contract.preprocess[0].name == "tokenize"
+    return bool(contract.preprocess) and contract.preprocess[0].name in ("tokenize", "wordpiece")
+
+
+def takes_tables(contract: Contract) -> bool:
+    """Tell whether a model's preprocessing begins with a table of daily prices."""
+    return bool(contract.preprocess) and contract.preprocess[0].name == "read_bars"
+
+
+def takes_objects(contract: Contract) -> bool:
+    """Tell whether a model's preprocessing begins with a JSON object of its own."""
+    return bool(contract.preprocess) and contract.preprocess[0].name == "read_json"
 
 
 def takes_rows(contract: Contract) -> bool:
@@ -39,10 +51,10 @@ def accepted_types(contract: Contract) -> tuple[str, ...]:
         return (*JSON_TYPES, FORM_TYPE, "image/*", *BINARY_TYPES)
     if takes_texts(contract):
         return (*JSON_TYPES, TEXT_TYPE)
-    return (*JSON_TYPES, CSV_TYPE) if takes_rows(contract) else JSON_TYPES
+    return (*JSON_TYPES, CSV_TYPE) if takes_rows(contract) or takes_tables(contract) else JSON_TYPES
 
 
-def values(body: Body, contract: Contract, max_batch: int) -> list[Any]:
+def values(body: Body, contract: Contract, max_batch: int, max_pixels: int = MAX_PIXELS) -> list[Any]:
     """Read the inputs of a predict request, one or many.
 
     Returns:
@@ -52,21 +64,37 @@ def values(body: Body, contract: Contract, max_batch: int) -> list[Any]:
     Raises:
         InputError: What is wrong, and what was expected.
         UnsupportedMediaError: The content type is not taken.
+        TooLargeError: Pictures unfold to more pixels, together, than a request may have.
     """
     found = _values(body, contract)
     if not found:
         raise InputError("there is no input, expected one or more")
     if len(found) > max_batch:
         raise InputError(f"{len(found)} inputs came, expected at most {max_batch}; send several requests")
+    if len(found) > 1 or max_pixels < MAX_PIXELS:
+        _check_pixels(found, max_pixels)
     return found
+
+
+def _check_pixels(found: list[Any], most: int) -> None:
+    """Add up what the pictures' heads say, before any is decoded: a few kB may unfold to gigabytes, each of many."""
+    sizes = [picture_size(value) for value in found if isinstance(value, bytes) and value]
+    pixels = sum(height * width for height, width in sizes)
+    if pixels > most:
+        raise TooLargeError(
+            f"the pictures have {pixels} pixels together, expected at most {most} in a request; send fewer, or smaller ones"
+        )
 
 
 def _values(body: Body, contract: Contract) -> list[Any]:
     kind = body.media_type
     if kind in ("", *JSON_TYPES):
-        return _from_document(parse(body.content), contract)
+        document = parse(body.content)
+        return _objects(document) if takes_objects(contract) else _from_document(document, contract)
     if kind == TEXT_TYPE and takes_texts(contract):
         return [csv_rows.text(body.content)]
+    if kind == CSV_TYPE and takes_tables(contract):
+        return [text_of(body.content, "the table")]
     if kind == CSV_TYPE and takes_rows(contract):
         tensor = contract.main.inputs[0]
         return [_checked(row, contract, f"row {i}") for i, row in enumerate(csv_rows.rows(body.content, tensor.dtype), 1)]
@@ -95,6 +123,19 @@ def _picture(content: bytes) -> bytes:
     if content and not is_webp and not content.startswith(_SIGNATURES):
         raise UnsupportedMediaError("the bytes are not a picture of a kind that is taken, expected PNG, JPEG, WebP, GIF, BMP or TIFF")
     return content
+
+
+def _objects(document: Any) -> list[dict[str, Any]]:
+    """Read one question, as it stands or under "inputs", or several under "instances"."""
+    if isinstance(document, dict) and len(document) == 1 and document.keys() <= {"inputs", "instances"}:
+        [(key, document)] = document.items()
+        if key == "instances" and not isinstance(document, list):
+            raise InputError(f"instances is {shown(document)}, expected a list of objects")
+    found = document if isinstance(document, list) else [document]
+    for item in found:
+        if not isinstance(item, dict):
+            raise InputError(f'the question is {shown(item)}, expected an object such as {{"user": 42, "n": 10}}')
+    return found
 
 
 def _from_document(document: Any, contract: Contract) -> list[Any]:
@@ -167,6 +208,8 @@ def _expected(contract: Contract) -> tuple[str, tuple[int, ...], Tensor | None]:
     if takes_pictures(contract):
         return "uint8", _PICTURE_RANKS, None
     tensors = contract.main.inputs
+    if takes_tables(contract):
+        return tensors[0].dtype, (len(tensors[0].row_shape),), tensors[0]
     if contract.preprocess or len(tensors) != 1:
         wanted = ", ".join(tensor.name for tensor in tensors)
         raise InputError(f"{contract.name} takes no plain lists; send an object with one row for each of {wanted}, or use /v2/…/infer")

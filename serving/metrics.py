@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
@@ -32,6 +33,13 @@ class Metrics:
         self._queue = Gauge(*_named(names.QUEUE_REQUESTS), registry=self._registry, multiprocess_mode="livesum")
         self._oldest = Gauge(*_named(names.QUEUE_OLDEST_SECONDS), registry=self._registry, multiprocess_mode="livemax")
         self._in_flight = Gauge(*_named(names.IN_FLIGHT), registry=self._registry, multiprocess_mode="livesum")
+        self._tokens = Counter(*_named(names.TOKENS), registry=self._registry)
+        self._batch_count = Counter(*_named(names.BATCHES), registry=self._registry)
+        self._samples = Counter(*_named(names.SAMPLES), registry=self._registry)
+        self._state = Gauge(*_named(names.MODEL_STATE), registry=self._registry, multiprocess_mode="livesum")
+        self._device = Gauge(*_named(names.MODEL_DEVICE), registry=self._registry, multiprocess_mode="livemax")
+        self._threads = Gauge(*_named(names.MODEL_THREADS), registry=self._registry, multiprocess_mode="livemax")
+        self._memory = Gauge(*_named(names.MEMORY), registry=self._registry, multiprocess_mode="livesum")
         # Looking a time series up by its labels takes longer than counting; labels come from closed sets, so these stay small.
         self._counted: dict[tuple[str, str, str, int], Counter] = {}
         self._timed: dict[tuple[str, str, str], Histogram] = {}
@@ -75,21 +83,54 @@ class Metrics:
         self._oldest.labels(model, version).set(oldest)
         self._in_flight.labels(model, version).set(in_flight)
 
-    def ready(self, model: str, version: str, is_ready: bool) -> None:
-        """Say whether a model answers."""
-        self._ready.labels(model, version).set(int(is_ready))
+    def tokens(self, model: str, version: str, count: int) -> None:
+        """Count generated tokens."""
+        self._tokens.labels(model, version).inc(count)
+
+    def ran(self, model: str, version: str, batches: int, samples: int) -> None:
+        """Count batches that were run since the last call, and the samples in them."""
+        self._batch_count.labels(model, version).inc(batches)
+        self._samples.labels(model, version).inc(samples)
+
+    def memory(self) -> None:
+        """Say how much memory this process holds."""
+        held = resident_bytes()
+        if held is not None:
+            self._memory.set(held)
+
+    def state(self, model: str, version: str, state: str) -> None:
+        """Say whether a model loads, answers, or cannot."""
+        self._ready.labels(model, version).set(int(state == "ready"))
+        for known in names.STATES:
+            self._state.labels(model, version, known).set(int(state == known))
 
     def provider(self, model: str, version: str, runtime: str, provider: str, file: str) -> None:
         """Say what a model truly runs on."""
         self._info.labels(model, version, runtime, provider, file).set(1)
 
+    def device(self, model: str, version: str, asked: str, taken: str, threads: int) -> None:
+        """Say which device was asked for, which was taken, and with how many processor threads."""
+        self._device.labels(model, version, asked, taken).set(1)
+        self._threads.labels(model, version).set(threads)
+
+    def sums(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """Give every value over all workers, by name and sorted labels."""
+        return {
+            (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+            for family in self._everything().collect()
+            for sample in family.samples
+        }
+
     def exposition(self) -> bytes:
         """Give everything in the Prometheus text format, over all workers."""
+        return generate_latest(self._everything())
+
+    def _everything(self) -> CollectorRegistry:
         if not os.environ.get(_DIRECTORY):
-            return generate_latest(self._registry)
+            return self._registry
         everything = CollectorRegistry()
         multiprocess.MultiProcessCollector(everything)  # type: ignore[no-untyped-call]  # the library has no types here
-        return generate_latest(everything)
+        return everything
 
     def close(self) -> None:
         """Take this process's gauges out of the sum; counters stay."""
@@ -99,3 +140,12 @@ class Metrics:
 
 def _named(name: str) -> tuple[str, str, tuple[str, ...]]:
     return name, names.HELP[name], names.LABELS[name]
+
+
+def resident_bytes() -> int | None:
+    """Read how much memory this process holds; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from edge import __version__
+from edge import __version__, png
 from edge.client import TIMEOUT_HEADER
 from edge.contract import Contract, Tensor
 from edge.model import Model
 from edge.protocol import DATATYPES, HEADER_LENGTH
-from serving.inputs import CSV_TYPE, TEXT_TYPE, takes_pictures, takes_rows, takes_texts
+from serving.inputs import CSV_TYPE, TEXT_TYPE, takes_pictures, takes_rows, takes_tables, takes_texts
+from serving.pictures import gives_picture
 
 JSON, BINARY = "application/json", "application/octet-stream"
 MAX_EXAMPLE_VALUES = 4096
@@ -21,6 +22,7 @@ _REFUSALS = {
     "400": "The request does not fit; `error` says what came and what was expected.",
     "404": "No such model, version or path.",
     "405": "The path does not take that method.",
+    "406": "The model gives no answer of a kind that `Accept` names.",
     "408": "The body did not come in time.",
     "413": "The body is larger than the limit.",
     "415": "The content type is not taken.",
@@ -73,6 +75,8 @@ def _model_paths(model: Model) -> dict[str, Any]:
     paths: dict[str, Any] = {
         f"/predict/{name}": _post(name, f"predict_{name}", contract.description or contract.task, _predict_body(model), "Predictions")
     }
+    if gives_picture(contract):
+        paths[f"/predict/{name}"]["post"]["responses"]["200"]["content"][png.MEDIA_TYPE] = _png(contract)
     for base, key in ((f"/v2/models/{name}", name), (f"/v2/models/{name}/versions/{version}", f"{name}_{version}")):
         paths[base] = _get(name, f"metadata_{key}", "Metadata: inputs, outputs, versions", {"type": "object"})
         paths[f"{base}/ready"] = _get(name, f"ready_{key}", "Readiness of the model", {"type": "object"})
@@ -81,6 +85,12 @@ def _model_paths(model: Model) -> dict[str, Any]:
         paths[f"{base}/infer"]["post"]["parameters"].append(_header_length())
         paths[f"{base}/infer"]["post"]["responses"]["200"]["content"][BINARY] = {}
     return paths
+
+
+def _png(contract: Contract) -> dict[str, Any]:
+    drawn = any(step.name == "decode_boxes" for step in contract.postprocess)
+    what = "the picture that was sent, with the boxes drawn" if drawn else "the picture that the model gives"
+    return {"schema": {"type": "string", "contentMediaType": png.MEDIA_TYPE, "description": f"{what}; for Accept: image/png, one input"}}
 
 
 def _infer_body(model: Model) -> dict[str, Any]:
@@ -117,6 +127,8 @@ def _predict_body(model: Model) -> dict[str, Any]:
     found: dict[str, Any] = {JSON: content}
     if takes_texts(contract):
         found[TEXT_TYPE] = {"schema": {"type": "string", "description": "one text"}}
+    if takes_tables(contract):
+        found[CSV_TYPE] = {"schema": {"type": "string", "description": "a table of daily prices, columns named in its header line"}}
     if takes_rows(contract):
         found[CSV_TYPE] = {"schema": {"type": "string", "description": "one input a line, numbers separated by commas, no header line"}}
     return found
@@ -171,7 +183,8 @@ def _schemas() -> dict[str, Any]:
     corners = {"type": "array", "items": number, "description": "left, top, right, bottom, in pixels of the picture that was sent, upright"}
     box = {"type": "object", "properties": {"label": text, "index": whole, "score": number, "box": corners}}
     lists = {"ranking": {"type": "array", "items": ranked}, "boxes": {"type": "array", "items": box}}
-    prediction = {"type": "object", "properties": {"label": text, "score": number, **lists, "result": {}}}
+    picture = {"image": {"type": "string", "contentEncoding": "base64", "contentMediaType": png.MEDIA_TYPE}, "media_type": text}
+    prediction = {"type": "object", "properties": {"label": text, "score": number, **lists, **picture, "result": {}}}
     sizes = {"type": "array", "items": whole}
     output = {
         "type": "object",

@@ -17,11 +17,12 @@ from edge.client import TIMEOUT_HEADER
 from edge.errors import InputError
 from edge.model import Model
 from edge.protocol import HEADER_LENGTH, Message
-from serving import inference
+from serving import generating, inference
 from serving.batching import Job, Lane, Outcome, Scheduler
 from serving.bodies import Body, Memory, Reader, Receive
 from serving.border import Border, Done, request_identifier
 from serving.errors import DrainingError
+from serving.headers import ANSWER, adding
 from serving.inference import Work
 from serving.registry import Entry
 from serving.responses import REQUEST_ID
@@ -30,7 +31,8 @@ from serving.threads import Threads, processors
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]
-PREDICT, INFER, INFER_VERSION = "/predict/{model}", "/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"
+PREDICT, GENERATE = "/predict/{model}", "/generate/{model}"
+INFER, INFER_VERSION = "/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"
 _TIMEOUT, _LENGTH, _ID = (name.lower().encode() for name in (TIMEOUT_HEADER, HEADER_LENGTH, REQUEST_ID))
 DRAIN_S = 30.0
 
@@ -46,8 +48,8 @@ class Target(NamedTuple):
 def target(path: str) -> Target | None:
     """Tell which inference route a path is, None where it is another."""
     parts = path.split("/")
-    if len(parts) == 3 and parts[1] == "predict" and parts[2]:
-        return Target(PREDICT, parts[2], None)
+    if len(parts) == 3 and parts[1] in ("predict", "generate") and parts[2]:
+        return Target(PREDICT if parts[1] == "predict" else GENERATE, parts[2], None)
     if parts[-1] != "infer" or parts[:3] != ["", "v2", "models"] or not parts[3]:
         return None
     if len(parts) == 5:
@@ -115,10 +117,13 @@ class InferencePath:
         self._scheduler.lanes.remove(lane)
 
     def sample_load(self) -> None:
-        """Bring the gauges of the queues up to date."""
+        """Bring up to date what is not counted with each request: queues, batches, memory."""
         now = self._loop.time()
         for (name, version), (_, lane) in self._lanes.items():
             self._metrics.load(name, version, lane.waiting, lane.oldest_wait(now), lane.in_flight)
+            self._metrics.ran(name, version, lane.batches, lane.ran)
+            lane.batches = lane.ran = 0
+        self._metrics.memory()
 
     @staticmethod
     def takes(scope: Scope) -> bool:
@@ -132,17 +137,21 @@ class InferencePath:
         headers = dict(scope["headers"])
         request_id = request_identifier(headers.get(_ID, b"").decode("latin-1"))
         code, reason = 200, ""
+        message: Message | None = None
         try:
             entry = self._border.registry.find(name, version)
-            message = await self._answer(entry, route, headers, receive, start)
+            if route == GENERATE:
+                message, reason = None, await self._generate(entry, headers, receive, send, request_id)
+            else:
+                message = await self._answer(entry, route, headers, receive, start)
         except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
             response, reason = self._border.refuse(error, request_id)
             response.headers[REQUEST_ID] = request_id
             code = response.status_code
-            await response(scope, receive, send)
-        else:
+            await response(scope, receive, adding(send, ANSWER))
+        if message is not None:
             sent = [(key.lower().encode(), value.encode()) for key, value in message.headers.items()]
-            sent += [(b"content-length", b"%d" % len(message.body)), (_ID, request_id.encode())]
+            sent += [(b"content-length", b"%d" % len(message.body)), (_ID, request_id.encode()), *ANSWER]
             await send({"type": "http.response.start", "status": 200, "headers": sent})
             await send({"type": "http.response.body", "body": message.body})
         model_name, model_version = self._border.labels(name, version)
@@ -172,6 +181,31 @@ class InferencePath:
         self._metrics.batch(entry.name, entry.version, outcome.samples)
         return message
 
+    async def _generate(self, entry: Entry, headers: Mapping[bytes, bytes], receive: Receive, send: Send, request: str) -> str:
+        """Stream a text; what goes wrong after its start is told in the stream, and its reason is given back."""
+        start = time.perf_counter()
+        lane = self.lane(entry)
+        deadline = self._loop.time() + self._allowed(headers)
+        self._check_open(lane)
+        reader = Reader(self._memory, self._settings.max_body_bytes, self._settings.body_timeout_ms / 1000)
+
+        async def step(inputs: Mapping[str, Any]) -> Outcome:
+            return await self._run(lane, Work(inputs, lambda _: Message(b""), {}), deadline)
+
+        lane.in_flight += 1
+        try:
+            generation = entry.opened().writing(generating.read_order(await reader.read(headers, receive)))
+            decoded = time.perf_counter()
+            stream = generating.Stream(send, asyncio.ensure_future(receive()), deadline, request)
+            reason = await stream.carry(generation, step, {"model": entry.name, "version": entry.version}, self._border)
+        finally:
+            lane.in_flight -= 1
+            reader.release()
+        seconds = {names.DECODE: decoded - start, names.FIRST_TOKEN: stream.first - start, **stream.seconds}
+        self._metrics.stages(entry.name, entry.version, {**seconds, names.TOTAL: time.perf_counter() - start})
+        self._metrics.tokens(entry.name, entry.version, generation.count)
+        return reason
+
     def _check_open(self, lane: Lane) -> None:
         if self._draining:
             raise DrainingError("the server is stopping; send the request to another, or again in a moment")
@@ -185,7 +219,8 @@ class InferencePath:
         lane.arriving += 1
         try:
             if route == PREDICT:
-                return await self._loop.run_in_executor(self._pool, inference.read_predict, model, body, most), False
+                pixels = self._settings.safety.max_pixels
+                return await self._loop.run_in_executor(self._pool, inference.read_predict, model, body, most, pixels), False
             return await self._loop.run_in_executor(self._pool, inference.read_infer, model, body, length, most), False
         finally:
             lane.arriving -= 1

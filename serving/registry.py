@@ -55,7 +55,7 @@ class Registry:
         self._settings, self._metrics = settings, metrics
         self.entries = _wanted(settings)
         for entry in self.entries:
-            metrics.ready(entry.name, entry.version, False)
+            metrics.state(entry.name, entry.version, entry.state.lower())
 
     @property
     def ready(self) -> bool:
@@ -122,7 +122,7 @@ class Registry:
         removed = [entry for entry in self.entries if entry.name == name]
         self.entries = [entry for entry in self.entries if entry.name != name]
         for entry in removed:
-            self._metrics.ready(entry.name, entry.version, False)
+            self._metrics.state(entry.name, entry.version, "unavailable")
         return removed
 
     def find(self, name: str, version: str | None = None) -> Entry:
@@ -153,14 +153,22 @@ class Registry:
             entry.message = f"could not be loaded ({type(error).__name__}); the server's log has the details"
             logger.exception("%s %s could not be loaded", entry.name, entry.version)
         else:
-            runtime, file = entry.model.runtime, entry.model.variant.file
-            self._metrics.ready(entry.name, entry.version, True)
-            self._metrics.batch_limit(entry.name, entry.version, entry.latency.limit)
-            self._metrics.provider(entry.name, entry.version, runtime.name, runtime.provider, file)
-            logger.info(
-                "%s %s is ready: %s on %s %s (%s); %s",
-                *(entry.name, entry.version, file, runtime.name, runtime.version, runtime.provider, _batching(entry.latency)),
-            )
+            self._tell(entry, entry.model)
+            return
+        self._metrics.state(entry.name, entry.version, "unavailable")
+
+    def _tell(self, entry: Entry, model: Model) -> None:
+        """Say in metrics and log what a model truly runs on, and what was measured."""
+        runtime, file, asked = model.runtime, model.variant.file, self._settings.device
+        self._metrics.state(entry.name, entry.version, "ready")
+        self._metrics.batch_limit(entry.name, entry.version, entry.latency.limit)
+        self._metrics.provider(entry.name, entry.version, runtime.name, runtime.provider, file)
+        self._metrics.device(entry.name, entry.version, asked, device_taken(model), self._settings.threads)
+        logger.info(
+            "%s %s is ready: %s on %s %s (%s); DEVICE=%s took %s%s; %s",
+            *(entry.name, entry.version, file, runtime.name, runtime.version, runtime.provider, asked, device_taken(model)),
+            *(f", since {runtime.note}" if runtime.note else "", _batching(entry.latency)),
+        )
 
     def _measure(self, model: Model) -> Latency:
         """Time the model by batch size, on its first golden input."""
@@ -178,6 +186,11 @@ class Registry:
         if (model.contract.name, model.contract.version) != (entry.name, entry.version):
             raise BundleError(f"{path}: the contract says {model.contract.name} {model.contract.version}; move it to <name>/<version>")
         return model
+
+
+def device_taken(model: Model) -> str:
+    """Name the device that a model truly runs on."""
+    return "cuda" if "CUDA" in model.runtime.provider else "cpu"
 
 
 def _batching(latency: Latency) -> str:

@@ -12,16 +12,15 @@ from starlette.responses import Response
 from serving.errors import AdminOffError
 from serving.registry import Entry, Registry
 from serving.responses import json_response
-from serving.settings import Settings
 
 
 @dataclass(frozen=True)
 class Repository:
-    """The handlers; `retire` finishes what a model's queue has accepted, and closes it."""
+    """The handlers; `retire` finishes what a model's queue has accepted, and closes it; `admin` lets the state be changed."""
 
-    settings: Settings
     registry: Registry
     retire: Callable[[str, str], Awaitable[None]]
+    admin: bool = False
 
     async def index(self, _: Request) -> Response:
         """List the models and their states."""
@@ -49,7 +48,5 @@ class Repository:
         entry.model, entry.message = None, "it was unloaded"
 
     def _check_allowed(self) -> None:
-        if not self.settings.admin:
-            raise AdminOffError("models cannot be loaded or unloaded over HTTP here; set TANDEM_ADMIN=1 on the server to allow it")
-        if self.settings.workers > 1:
-            raise AdminOffError(f"{self.settings.workers} workers serve, and a request reaches one of them; restart the server instead")
+        if not self.admin:
+            raise AdminOffError("models are loaded and unloaded on a port of their own; set TANDEM_ADMIN_PORT on the server, and ask there")

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from edge.errors import TandemError
 from edge.json_tensors import dumps
-from serving.errors import MethodNotAllowedError, QueueFullError
+from serving.errors import MethodNotAllowedError, QueueFullError, UnauthorizedError
 
 REQUEST_ID = "X-Request-Id"
 
@@ -32,6 +32,8 @@ def refusal(error: TandemError, request_id: str) -> Response:
         headers["Allow"] = error.allowed
     if isinstance(error, QueueFullError):
         headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="tandem"'
     return json_response(content, error.http_status, headers)
 
 

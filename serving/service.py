@@ -6,15 +6,16 @@ import gc
 import os
 from typing import Any
 
-from serving import telemetry
+from serving import keys, telemetry
 
+os.environ.setdefault("FORWARDED_ALLOW_IPS", "")  # a caller says no address but its own, unless a proxy is named here
 os.environ.update(telemetry.OFF)  # before BentoML and onnxruntime are imported: they post usage data otherwise
 
 import bentoml
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLConfigException
 
-from edge.errors import UsageError
+from edge.errors import TandemError
 from serving.app import create_app
 from serving.metrics import Metrics
 from serving.registry import Registry
@@ -26,9 +27,11 @@ usage_stats.do_not_track.cache_clear()  # `bentoml serve` asked, and kept the an
 def _settings() -> Settings:
     """Read the settings; what is wrong becomes an error that BentoML's command line prints as one line."""
     try:
-        return Settings.from_environment()
-    except UsageError as error:
+        settings = Settings.from_environment()
+        keys.check(settings.safety)
+    except TandemError as error:
         raise BentoMLConfigException(str(error)) from None
+    return settings
 
 
 SETTINGS = _settings()
@@ -50,12 +53,7 @@ class DirectService(bentoml.Service):  # type: ignore[misc]  # BentoML is untype
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """Give the ASGI application that BentoML's server runs."""
-        host = super().to_asgi(is_main)
-
-        async def application(scope: Any, receive: Any, send: Any) -> None:
-            await (APP.inference if APP.inference.takes(scope) else host)(scope, receive, send)
-
-        return application
+        return APP.enclose(super().to_asgi(is_main))
 
 
 @bentoml.asgi_app(APP.web, path="/")
@@ -65,6 +63,7 @@ class DirectService(bentoml.Service):  # type: ignore[misc]  # BentoML is untype
     workers=SETTINGS.workers,
     http={"host": SETTINGS.host, "port": SETTINGS.port},
     metrics={"enabled": False},  # ours are at /metrics; BentoML's turn every path that a caller invents into a label
+    ssl=SETTINGS.safety.bento_ssl(),
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
     envs=[{"name": name, "value": value} for name, value in telemetry.OFF.items()],

@@ -6,11 +6,12 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from edge.errors import UsageError
+from serving.safety import Safety
 
 VARIABLES: Mapping[str, str] = {
     "bundles": "TANDEM_BUNDLES",
@@ -22,7 +23,6 @@ VARIABLES: Mapping[str, str] = {
     "max_body_bytes": "TANDEM_MAX_BODY_BYTES",
     "max_batch": "TANDEM_MAX_BATCH",
     "log_requests": "TANDEM_LOG_REQUESTS",
-    "admin": "TANDEM_ADMIN",
     "batching": "TANDEM_BATCHING",
     "concurrency": "TANDEM_CONCURRENCY",
     "workers": "TANDEM_WORKERS",
@@ -47,7 +47,7 @@ _LIMITS = {
     "max_timeout_ms": (1, 3_600_000),
     "body_timeout_ms": (1, 3_600_000),
 }
-_SWITCHES = ("log_requests", "admin", "batching")
+_SWITCHES = ("log_requests", "batching")
 _SWITCH = {"0": False, "false": False, "1": True, "true": True}
 
 
@@ -60,6 +60,7 @@ class Settings:
     `concurrency` is how many batches of one model run at once, `workers` how many processes serve. `queue_requests` may wait
     for one model, and `queue_bytes` are the bytes of all bodies that are held. `timeout_ms` is the deadline of requests that
     name none, `max_timeout_ms` the most that one may name, `body_timeout_ms` the time in which a body must have come.
+    `safety` says what is asked of callers beyond the contract.
     """
 
     bundles: Path = Path("bundles")
@@ -71,7 +72,6 @@ class Settings:
     max_body_bytes: int = 16 << 20
     max_batch: int = 256
     log_requests: bool = False
-    admin: bool = False
     batching: bool = True
     concurrency: int = 1
     workers: int = 1
@@ -80,6 +80,7 @@ class Settings:
     timeout_ms: int = 10_000
     max_timeout_ms: int = 60_000
     body_timeout_ms: int = 30_000
+    safety: Safety = field(default_factory=Safety)
 
     def __post_init__(self) -> None:
         """Refuse values that the server could not use, by the name of their variable."""
@@ -91,6 +92,8 @@ class Settings:
         for name, (low, high) in _LIMITS.items():
             if not low <= getattr(self, name) <= high:
                 _refuse(name, getattr(self, name), f"a whole number from {low} to {high}")
+        if self.safety.admin_port and self.workers > 1:
+            _refuse("workers", self.workers, "1 where TANDEM_ADMIN_PORT is set: what is loaded over HTTP, one worker alone would load")
         try:
             ipaddress.ip_address(self.host)
         except ValueError:
@@ -117,6 +120,7 @@ class Settings:
         for name in _SWITCHES:
             if name in given:
                 values[name] = _switch(name, given[name])
+        values["safety"] = Safety.from_environment(environment)
         return cls(**values)  # type: ignore[arg-type]  # each value was made of its field's type above
 
 

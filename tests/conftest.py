@@ -1,5 +1,6 @@
 """What every test can rely on: a quiet environment, seeds, the repository root and the built edge wheel."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -83,5 +84,9 @@ def _tandem(*words: str) -> None:
     outcome = REPOSITORY / {"train": "runs", "export": "bundles"}[words[0]] / words[1]
     if os.environ.get("TANDEM_TEST_AS_IT_IS") and outcome.exists():
         return
-    done = subprocess.run([sys.executable, "-m", "edge", *words], cwd=REPOSITORY, capture_output=True, text=True)
+    lock = REPOSITORY / ".cache" / "stages.lock"  # several processes run the tests; the first trains, the others take its outcome
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = subprocess.run([sys.executable, "-m", "edge", *words], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -168,3 +168,105 @@ def detector(
         tolerance=Tolerance(onnx=1e-3, tflite=1e-2, agreement=0.80, metric_drop=0.02),
         licence="Apache-2.0",
     )
+
+
+def image_to_image(name: str, height: int, width: int, channels: int, meaning: str = "") -> Contract:
+    """Return the contract of a model that gives a picture for a picture, of the same size; change what differs with `replace`.
+
+    The graph takes raw pixels and gives light, 0–1, so cast and normalisation live in the module, and a sigmoid or a clamp at its end.
+
+    Args:
+        name: Model name, `dataset_architecture`.
+        height: Pixels that the graph takes and gives.
+        width: Pixels that the graph takes and gives.
+        channels: 1 for grey, 3 for RGB.
+        meaning: What the picture shows, for people.
+
+    Raises:
+        ContractError: A size or a name cannot be used.
+    """
+    pixels = Tensor("image", "uint8", ("batch", height, width, channels), "NHWC", (0.0, 255.0), meaning)
+    light = Tensor("picture", "float32", ("batch", height, width, channels), "NHWC", (0.0, 1.0), "light of each pixel")
+    return Contract(
+        schema=1,
+        name=name,
+        version="1.0.0",
+        task="image-to-image",
+        graphs=(Graph("main", (pixels,), (light,)),),
+        preprocess=(
+            Step("decode_image", channels=channels),
+            Step("resize", height=height, width=width, filter="bilinear", fit="contain", fill=0),
+        ),
+        postprocess=(Step("picture"),),
+        metric=Metric("psnr", "higher", None),
+        targets=("server", "device", "browser"),
+        recipes=("static_wi8_ai8",),
+        requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
+        tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.95, metric_drop=0.5),
+        licence="Apache-2.0",
+    )
+
+
+def recommender(name: str, things: int, titles: str = "titles.txt", users: str = "users.npz") -> Contract:
+    """Return the contract of a recommender; change what differs with `dataclasses.replace`.
+
+    The graph takes the stars that are known of somebody, 0 where there are none, and gives the stars that they would give to
+    what they have not rated. Whoever asks is a known user or gives some ratings of their own: to the graph it is the same.
+
+    Args:
+        name: Model name, `dataset_architecture`.
+        things: How many can be recommended.
+        titles: The asset with their titles.
+        users: The asset with the ratings of the known users.
+
+    Raises:
+        ContractError: A size or a name cannot be used.
+    """
+    ratings = Tensor("ratings", "uint8", ("batch", things), "NC", (0.0, 5.0), "stars from 1 to 5, 0 where there are none")
+    stars = Tensor("stars", "float32", ("batch", things), "NC", None, "predicted stars, 0 for what is rated already")
+    return Contract(
+        schema=1,
+        name=name,
+        version="1.0.0",
+        task="recommendation",
+        graphs=(Graph("main", (ratings,), (stars,)),),
+        preprocess=(Step("read_json"), Step("rate", titles=titles, users=users)),
+        postprocess=(Step("top_n", titles=titles, most=100),),
+        assets={"titles": titles, "users": users},
+        metric=Metric("rated_rmse", "lower", None),
+        targets=("server", "device"),
+        recipes=("dynamic_wi8_afp32",),
+        requires_runtimes=("onnxruntime", "ai-edge-litert"),
+        tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.99, metric_drop=0.01),
+        licence="Apache-2.0",
+    )
+
+
+def forecaster(name: str, days: int = 10) -> Contract:
+    """Return the contract of a model that continues a row of daily prices; change what differs with `dataclasses.replace`.
+
+    The graph takes prices as they were paid, so scaling lives in the module.
+
+    Args:
+        name: Model name, `dataset_architecture`.
+        days: How many days it looks back on.
+
+    Raises:
+        ContractError: A size or a name cannot be used.
+    """
+    bars = Tensor("bars", "float32", ("batch", days, 5), "NLC", (0.0, 1e15), "open, high, low, close, and transactions or volume")
+    close = Tensor("close", "float32", ("batch", 1), "NC", None, "the next day's close")
+    return Contract(
+        schema=1,
+        name=name,
+        version="1.0.0",
+        task="time-series-forecasting",
+        graphs=(Graph("main", (bars,), (close,)),),
+        preprocess=(Step("read_bars", days=days),),
+        metric=Metric("mape", "lower", None),
+        targets=("server", "device"),
+        recipes="auto",
+        requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
+        tolerance=Tolerance(onnx=1e-2, tflite=1e-2, agreement=0.99, metric_drop=0.001),
+        licence="Apache-2.0",
+    )

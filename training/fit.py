@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from training.checkpoint import Checkpoints
 from training.course import Course, Epoch
@@ -18,7 +18,8 @@ from training.progress import bar, say
 from training.ranks import current
 from training.recipe import FitSettings, Splits
 
-__all__ = ["Epoch", "Fitted", "fit"]
+__all__ = ["Epoch", "Fitted", "MakeLoop", "fit"]
+MakeLoop: TypeAlias = Callable[[Any, Splits, FitSettings, Objective], Loop]
 _MOST_LINES = 30  # a line an epoch, or one for several where there are many
 
 
@@ -41,6 +42,7 @@ def fit(
     checkpoints: Checkpoints | None = None,
     observers: Sequence[Observer] = (),
     objective: Objective = CLASSES,
+    make_loop: MakeLoop | None = None,
 ) -> Fitted:
     """Train a model; afterwards it holds the best weights, on the CPU, ready to answer.
 
@@ -57,13 +59,14 @@ def fit(
         checkpoints: Where the state is kept after each epoch; None keeps none.
         observers: Who is told of each epoch.
         objective: The loss to learn by, and the metric.
+        make_loop: The recipe's own loop, in place of the library's.
 
     Raises:
         GateError: The loss is not finite; the message names epoch and step.
         InputError: A checkpoint is of another model.
         SetupError: A checkpoint cannot be written; those before it are untouched.
     """
-    loop = framework.loop(model, splits, settings, objective)
+    loop = (make_loop or framework.loop)(model, splits, settings, objective)
     settings = loop.settings
     course = Course(loop, settings, objective)
     kept = checkpoints if framework.RESUMES else None

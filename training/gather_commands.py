@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import UsageError
+from edge.steps.cells import date_of
 from training.data.gather import picture_pages, review_pages, stock_months
-from training.data.gather.cells import date_of
 from training.data.gather.json_pages import Paging
 from training.data.gather.manners import Manners
 from training.data.gather.picture_pages import PictureFields

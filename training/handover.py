@@ -2,6 +2,7 @@
 
 program.pt2 (or model.keras, model.skops, xgboost.json)  contract.json  calibration.npz  eval.npz  golden.npz  assets/…:
 listed in SHA256SUMS
+pictures/…  of a recipe that draws its own: listed too
 training.json  run.html  curves.png  and the task's pictures   for people and for skipping; not listed
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,7 @@ def write(
     fitted: Fitted,
     examined: Examined,
     record: Mapping[str, Any],
+    pictures: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write the hand-over directory: whole, or not at all.
 
@@ -52,6 +55,7 @@ def write(
         fitted: How training went.
         examined: What came of its answers.
         record: What `training.json` says.
+        pictures: The recipe's own, by file name.
 
     Raises:
         SetupError: The disk is full or the place cannot be written.
@@ -64,12 +68,13 @@ def write(
         (folder / "contract.json").write_text(recipe.contract.dumps(), encoding="utf-8")
         save_npz(folder / "calibration.npz", calibration_arrays(recipe, splits))
         save_npz(folder / "eval.npz", {**_prefixed("input", splits.test.inputs), "target": splits.test.targets})
-        assets = _write_assets(folder / "assets", recipe, splits)
+        assets = _write_files(folder, "assets", _assets(recipe, splits))
         save_npz(folder / "golden.npz", golden_arrays(recipe, framework.runner(model), splits, folder / "assets"))
-        write_sums(folder, [program, *LISTED, *assets])
-        plots.curves(folder / "curves.png", name, fitted, recipe.contract.metric.name)
+        drawn = _write_files(folder, "pictures", pictures)
+        write_sums(folder, [program, *LISTED, *assets, *drawn])
+        plots.curves(folder / "curves.png", name, fitted, recipe.objective.metric)
         examined.draw(folder, name)
-        (folder / run_page.NAME).write_text(run_page.render(recipe.contract, fitted, examined, record), encoding="utf-8")
+        (folder / run_page.NAME).write_text(run_page.render(recipe, fitted, examined, record, pictures), encoding="utf-8")
         (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -127,17 +132,23 @@ def _raw(recipe: Recipe, first: Split, random: np.random.Generator) -> list[Arra
     return [np.asarray(value) for value in first.raw]
 
 
-def _write_assets(folder: Path, recipe: Recipe, splits: Splits) -> list[str]:
-    """Write the files that the contract's steps read; give their names within the hand-over."""
+def _assets(recipe: Recipe, splits: Splits) -> dict[str, bytes]:
+    """Return the files that the contract's steps read."""
     names = sorted(set(recipe.contract.assets.values()))
     for name in names:
         if name not in splits.assets:
             raise ContractError(
                 f"{recipe.contract.name}: the contract names the asset {name}, {splits.name} gives {', '.join(splits.assets) or 'none'}"
             )
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(splits.assets[name])
-    return [f"assets/{name}" for name in names]
+    return {name: splits.assets[name] for name in names}
+
+
+def _write_files(folder: Path, below: str, files: Mapping[str, bytes]) -> list[str]:
+    """Write files into a folder within the hand-over; give their names from there."""
+    for name, content in files.items():
+        (folder / below / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / below / name).write_bytes(content)
+    return [f"{below}/{name}" for name in files]
 
 
 def _prefixed(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

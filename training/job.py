@@ -21,6 +21,7 @@ from training.finished import TrainOptions
 from training.fit import Fitted, fit
 from training.frameworks import Framework
 from training.observers import Observer, Watched, Watching, observe
+from training.own import Conclusion
 from training.progress import say
 from training.ranks import current
 from training.recipe import Recipe, Splits, check_array
@@ -52,29 +53,36 @@ def produce(job: Job, checkpoints: Checkpoints) -> dict[str, Any]:
     started = time.perf_counter()
     with library.reproducible(recipe.fit.seed):
         model = ranks.every(lambda: _built(recipe))
-        ranks.every(lambda: _check_model(job, model))
+        leaving = model if recipe.own is None else recipe.own.leaving(model)
+        ranks.every(lambda: _check_model(job, leaving))
         watching = job.options.watching if ranks.number == 0 else Watching()
-        with observe(watching, Watched(recipe, model, job.splits, job.target)) as observers:
+        with observe(watching, Watched(recipe, leaving, job.splits, job.target)) as observers:
             say(f"{recipe.contract.name}: {_size(library, model)}{_passes(recipe)}, seed {recipe.fit.seed}{_shared()}")
-            fitted = fit(library, model, job.splits, recipe.fit, checkpoints, observers, recipe.objective)
-            return ranks.first(lambda: _concluded(job, model, fitted, observers, started))
+            make = None if recipe.own is None else recipe.own.loop
+            fitted = fit(library, model, job.splits, recipe.fit, checkpoints, observers, recipe.objective, make)
+            return ranks.first(lambda: _concluded(job, leaving, fitted, observers, started))
 
 
 def _concluded(job: Job, model: Any, fitted: Fitted, observers: Sequence[Observer], started: float) -> dict[str, Any]:
     """Judge the trained model's answers and write the hand-over."""
-    recipe, library, splits = job.recipe, job.library, job.splits
+    recipe, library = job.recipe, job.library
+    conclusion = recipe.concluded(model, job.splits)
+    splits = conclusion.splits
+    if splits is not job.splits:
+        recipe.check_data(splits)
     run = library.runner(model)
     answers = {part: predict(run, split) for part, split in splits.parts().items() if part != "train"}
     examined = task(recipe.task).examine(answers, splits, recipe)
     record = {
         "fingerprint": job.fingerprint,
-        **_describe(job, library.parameters(model)),
+        **_describe(job, splits, library.parameters(model)),
         **_results(recipe, fitted, examined),
+        **_own_results(recipe, fitted, conclusion),
         **examined.record(),
         "seconds": time.perf_counter() - started,
     }
     learned = replace(recipe, contract=examined.contract(recipe.contract))
-    handover.write(job.target, learned, library, model, splits, fitted, examined, record)
+    handover.write(job.target, learned, library, model, splits, fitted, examined, record, conclusion.pictures)
     for observer in observers:
         observer.finished(record, job.target)
     return record
@@ -110,9 +118,9 @@ def _size(library: Framework, model: Any) -> str:
     return f"{library.parameters(model):,} parameters, " if library.RESUMES else ""
 
 
-def _describe(job: Job, parameters: int) -> dict[str, Any]:
+def _describe(job: Job, splits: Splits, parameters: int) -> dict[str, Any]:
     """Say what was trained, on what and with what."""
-    recipe, splits, options = job.recipe, job.splits, job.options
+    recipe, options = job.recipe, job.options
     return {
         "model": recipe.contract.name,
         "version": recipe.contract.version,
@@ -164,6 +172,16 @@ def _results(recipe: Recipe, fitted: Fitted, examined: Examined) -> dict[str, An
         "device": fitted.device,
         "processes": current().count,
     }
+
+
+def _own_results(recipe: Recipe, fitted: Fitted, conclusion: Conclusion) -> dict[str, Any]:
+    """Say what a loop of the recipe's own went by, and what was measured in the recipe's own way; nothing of other recipes."""
+    measured = {"measured": dict(conclusion.figures)} if conclusion.figures else {}
+    if recipe.own is None:
+        return measured
+    best = fitted.history[fitted.best_epoch - 1]
+    watched = {"name": recipe.own.metric, "direction": recipe.own.direction, "validation": best.validation_metric}
+    return {"watched": watched, **measured}
 
 
 def _commit() -> str | None:

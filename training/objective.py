@@ -25,6 +25,7 @@ class Objective:
 
     `cross_entropy` takes logits (B, …, C) and classes (B, …) int64; `mean_squares` values and values of the same shape; `own`
     is the recipe's: `own_loss` in the library's terms, `own_mean` the same of arrays (N, …). Metrics of boxes need the `contract`.
+    Where `direction` is given, a loop of the recipe's own measures what is called `metric`, and only its direction is asked here.
     """
 
     loss: Loss = "cross_entropy"
@@ -32,6 +33,7 @@ class Objective:
     own_loss: Callable[[Any, Any], Any] | None = None
     own_mean: Callable[[Array, Array], float] | None = None
     contract: Contract | None = None
+    direction: str | None = None
 
     @property
     def measure(self) -> AnyMeasure:
@@ -55,7 +57,7 @@ class Objective:
 
     def merit(self, metric: float, loss: float) -> tuple[float, float]:
         """Return what is greater for a better epoch: the metric, among equals the smaller loss."""
-        return metric if self.measure.direction == "higher" else -metric, -loss
+        return metric if (self.direction or self.measure.direction) == "higher" else -metric, -loss
 
 
 CLASSES = Objective()

@@ -72,6 +72,11 @@ def sample(row: Array) -> str | None:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def file(name: str, content: bytes) -> str:
+    """Give a picture's file, PNG or GIF by its name, as a `data:` address."""
+    return f"data:image/{name.rsplit('.', 1)[-1]};base64,{base64.b64encode(content).decode()}"
+
+
 def _axes(figure: Figure) -> Axes:
     axes: Axes = figure.subplots()
     return axes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,6 +13,8 @@ import numpy as np
 from edge.contract import Contract, Tensor
 from edge.errors import ContractError, InputError, UsageError
 from training.objective import Objective
+from training.own import Conclusion, OwnTraining
+from training.settings_checks import check_above_zero, check_whole, finite
 from training.tasks import task
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -153,20 +154,20 @@ class FitSettings:
             ("seed", 0, 2**32 - 1),
             ("accumulate", 1, 1 << 20),
         ):
-            _check_whole(name, getattr(self, name), least, most)
+            check_whole(name, getattr(self, name), least, most)
         if self.patience is not None:
-            _check_whole("patience", self.patience, 1, 100_000)
-        _check_above_zero("learning_rate", self.learning_rate)
+            check_whole("patience", self.patience, 1, 100_000)
+        check_above_zero("learning_rate", self.learning_rate)
         if self.clip_norm is not None:
-            _check_above_zero("clip_norm", self.clip_norm)
+            check_above_zero("clip_norm", self.clip_norm)
         for name in ("mixed_precision", "channels_last", "compile"):
             if not isinstance(getattr(self, name), bool):
                 raise UsageError(f"{name} is {getattr(self, name)!r}, expected true or false")
-        if not (_finite(self.weight_decay) and self.weight_decay >= 0):
+        if not (finite(self.weight_decay) and self.weight_decay >= 0):
             raise UsageError(f"weight_decay is {self.weight_decay!r}, expected a finite number of 0 or more")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"schedule is {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
-        if not (_finite(self.warmup) and 0 <= self.warmup < 1):
+        if not (finite(self.warmup) and 0 <= self.warmup < 1):
             raise UsageError(f"warmup is {self.warmup!r}, expected a share of the steps from 0 to below 1")
         if self.warmup and self.schedule == "one_cycle":
             raise UsageError(f"warmup is {self.warmup!r} with the schedule one_cycle, which rises by itself; expected constant or cosine")
@@ -190,6 +191,9 @@ class Recipe:
             preprocessing; they become the raw golden inputs. `"data"` where the data set keeps them (`Split.raw`), None
             where the contract has no preprocessing.
         subset_floor: The metric's floor where only a subset of the data can be had; the contract's where it is None.
+        own: How it learns where that is no fit of outputs to targets: games, trial and error; None where it is one.
+        conclude: Takes the trained model, on the CPU and ready to answer, and the splits, and measures and draws for people what
+            no task knows of; a recipe with a loop of its own names that there.
     """
 
     contract: Contract
@@ -201,6 +205,8 @@ class Recipe:
     loss: Callable[[Any, Any], Any] | None = None
     raw_inputs: RawInputs | None = None
     subset_floor: float | None = None
+    own: OwnTraining | None = None
+    conclude: Callable[[Any, Splits], Conclusion] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an unknown library, a contract of several outputs, and preprocessing of which no raw input could prove anything."""
@@ -226,6 +232,8 @@ class Recipe:
     def objective(self) -> Objective:
         """The loss and the metric that the task and the contract name."""
         name = self.contract.metric.name
+        if self.own is not None:
+            return Objective("own", self.own.metric, contract=self.contract, direction=self.own.direction)
         if self.loss is None:
             return Objective("cross_entropy" if self.task == "classification" else "mean_squares", name)
         from training.frameworks import framework
@@ -250,12 +258,20 @@ class Recipe:
         task(self.task).check(splits, self.contract)
 
     def for_data(self, splits: Splits) -> Recipe:
-        """Return the recipe with what a contract must say otherwise where only a subset of the data could be had."""
+        """Return the recipe with what a contract must say otherwise where only a subset of the data, or a stand-in, could be had."""
         if not splits.subset:
             return self
         contract = self.contract
         floor = contract.metric.floor if self.subset_floor is None else self.subset_floor
-        return replace(self, contract=replace(contract, metric=replace(contract.metric, floor=floor), source=splits.note))
+        labels = splits.classes if len(splits.classes) == len(contract.labels) else contract.labels  # else `check_data` refuses them
+        promised = replace(contract, metric=replace(contract.metric, floor=floor), source=splits.note, labels=labels)
+        return replace(self, contract=promised)
+
+    def concluded(self, released: Any, splits: Splits) -> Conclusion:
+        """Return what the trained model that leaves gives beside its answers; the splits as they were where nothing is asked of it."""
+        if self.own is not None:
+            return self.own.concluded(released, splits)
+        return Conclusion(splits) if self.conclude is None else self.conclude(released, splits)
 
     def with_fit(self, *, epochs: int | None = None, seed: int | None = None, learning_rate: float | None = None) -> Recipe:
         """Return the recipe with other settings; None keeps what it has.
@@ -276,17 +292,3 @@ def check_array(array: Array, tensor: Tensor, where: str) -> None:
     """
     if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape):
         raise ContractError(f"{where} is {array.dtype} {array.shape}, expected {tensor.dtype} ({', '.join(map(str, tensor.shape))})")
-
-
-def _finite(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_above_zero(name: str, value: float) -> None:
-    if not (_finite(value) and value > 0):
-        raise UsageError(f"{name} is {value!r}, expected a finite number above 0")
-
-
-def _check_whole(name: str, value: object, least: int, most: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise UsageError(f"{name} is {value!r}, expected a whole number from {least} to {most}")

@@ -7,35 +7,38 @@ from typing import Any
 
 import jinja2
 
-from edge.contract import Contract
 from training import panels
 from training.fit import Fitted
+from training.recipe import Recipe
 from training.tasks import Examined
 
 NAME = "run.html"
 
 
-def render(contract: Contract, fitted: Fitted, examined: Examined, record: Mapping[str, Any]) -> str:
+def render(recipe: Recipe, fitted: Fitted, examined: Examined, record: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     """Make the page.
 
     Args:
-        contract: The trained model's, with what its answers taught.
+        recipe: What was trained; its contract holds what the answers taught.
         fitted: How training went.
         examined: What came of the answers.
         record: What `training.json` says.
+        pictures: The recipe's own, by file name.
 
     Returns:
         Self-contained HTML.
     """
     environment = jinja2.Environment(loader=jinja2.PackageLoader("training"), autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.get_template("run.html.j2").render(
-        contract=contract,
+        contract=recipe.contract,
+        watched=recipe.objective.metric,
+        pictures={name: panels.file(name, content) for name, content in pictures.items()},
         record=record,
         fitted=fitted,
         best=fitted.history[fitted.best_epoch - 1],
         last=fitted.history[-1],
         test=examined.figures["test"],
-        curves=panels.curves(fitted, contract.metric.name),
+        curves=panels.curves(fitted, recipe.objective.metric),
         part=examined.TEMPLATE,
-        **examined.page(contract),
+        **examined.page(recipe.contract),
     )

@@ -125,8 +125,9 @@ class _Walker:
             say(f"sweep {self._number}/{self._count}: {error}")
             return Trial(settings, None, None, 0.0, folder)
         record = outcome.record
-        self.metric, self.direction = record["metric"]["name"], record["metric"]["direction"]
-        return Trial(settings, record["metric"]["validation"], record["loss"]["validation"], record["fit_seconds"], outcome.folder)
+        metric = record.get("watched", record["metric"])  # what a loop of the recipe's own goes by says more
+        self.metric, self.direction = metric["name"], metric["direction"]
+        return Trial(settings, metric["validation"], record["loss"]["validation"], record["fit_seconds"], outcome.folder)
 
 
 def _grid(axes: list[Axis]) -> Iterator[dict[str, str]]:

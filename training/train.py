@@ -104,10 +104,9 @@ def _train(recipe: Recipe, splits: Splits, options: TrainOptions, fingerprint: s
     from training.job import Job, produce
 
     library, ranks = framework(recipe.framework), current()
-    if ranks.count > 1 and not library.PARALLEL:
-        raise UsageError(
-            f"{recipe.contract.name}: written for {recipe.framework}, which trains in one process; leave out --processes or torchrun"
-        )
+    if ranks.count > 1 and (not library.PARALLEL or recipe.own is not None):
+        how = f"written for {recipe.framework}" if recipe.own is None else "learns by a loop of its own"
+        raise UsageError(f"{recipe.contract.name}: {how}, which trains in one process; leave out --processes or torchrun")
     if options.start is not None and not library.RESUMES:
         raise UsageError(f"--from is {options.start}, but {recipe.contract.name} learns in one go and has no checkpoints; leave it out")
     target = options.out / recipe.contract.name / recipe.contract.version

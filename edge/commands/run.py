@@ -9,28 +9,39 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edge import png
+from edge.commands import writing
 from edge.commands.options import add_model_arguments, describe, open_model
-from edge.errors import TandemError
+from edge.errors import SetupError, TandemError, UsageError
 from edge.model import Model, Prediction
 from edge.steps.boxes import Box
 
-HELP = "answer inputs (pictures, .npy arrays) with a released model"
+HELP = "answer inputs (pictures, .npy arrays), or write a text, with a released model"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_model_arguments(parser)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a picture (needs the extra image) or a .npy file")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="a picture (needs the extra image) or a .npy file")
+    writing.add_arguments(parser)
     parser.add_argument("--outputs", action="store_true", help="add the model's raw outputs to the JSON")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the picture that the model gives, as PNG; for one INPUT")
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer each input; one that cannot be read is told and does not stop the others.
 
     Raises:
+        UsageError: There is neither an input nor a prompt, or there are both; or --out is given without one picture to write.
         TandemError: The bundle cannot be used.
     """
+    if bool(args.inputs) == (args.prompt is not None):
+        raise UsageError("expected one INPUT or more, or --prompt for a model that writes texts")
     model = open_model(args)
+    if args.out is not None:
+        _check_out(model, args)
+    if args.prompt is not None:
+        return writing.run(model, args)
     answers: list[dict[str, Any]] = []
     code = 0
     for path in args.inputs:
@@ -45,20 +56,43 @@ def run(args: argparse.Namespace) -> int:
             code = code or error.exit_code
             continue
         answer = {"input": path, **prediction.to_dict(), "latency_ms": elapsed_ms}
+        if args.out is not None and prediction.image is not None:
+            _write(args.out, png.encode(prediction.image))
         if args.outputs:
             answer["outputs"] = {name: row.tolist() for name, row in prediction.outputs.items()}
         answers.append(answer)
         if not args.json:
-            print(f"{path}: {_sentence(model, prediction)}")
+            written = "" if args.out is None else f", written to {args.out}"
+            print(f"{path}: {_sentence(model, prediction)}{written}")
     if args.json:
         print(json.dumps({**describe(model), "predictions": answers}))
     return code
+
+
+def _check_out(model: Model, args: argparse.Namespace) -> None:
+    """Refuse --out where there will not be one picture, and a name that promises another format."""
+    if len(args.inputs) != 1:
+        raise UsageError(f"--out takes the picture of one INPUT, {len(args.inputs)} were given; run them one by one")
+    if all(step.name != "picture" for step in model.contract.postprocess):
+        raise UsageError(f"--out: {model.contract.name} gives no picture, it is for {model.contract.task}; leave it out")
+    if args.out.suffix.lower() != ".png":
+        raise UsageError(f"--out is {args.out}, expected a name that ends in .png")
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise SetupError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
 
 
 def _sentence(model: Model, prediction: Prediction) -> str:
     """Give one line for people."""
     if prediction.ranking:
         return "  ".join(f"{item.label} ({item.score:.4f})" for item in prediction.ranking)
+    if prediction.image is not None:
+        height, width = prediction.image.shape[:2]
+        return f"a picture of {width}×{height} pixels"
     answer = prediction.to_dict()
     if "boxes" in answer:
         return "; ".join(_place(item) for item in prediction.boxes) or "nothing found"

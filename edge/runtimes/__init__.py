@@ -20,11 +20,12 @@ Array = np.ndarray[Any, Any]
 
 
 class Runtime(Protocol):
-    """A file loaded on a runtime."""
+    """A file loaded on a runtime; `note` says why it is not on the device that was preferred, empty where it is."""
 
     name: str
     version: str
     provider: str
+    note: str
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run logical (N, …) arrays by tensor name; give logical (N, …) arrays by tensor name."""

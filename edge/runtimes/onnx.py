@@ -9,13 +9,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from edge.contract import Graph
 from edge.errors import GateError, InputError, ProviderError, RuntimeMissingError
 from edge.runtimes import Options, Runtime
+from edge.runtimes.binding import Binding
 from edge.variants import Physical, Variant
 
 Array = np.ndarray[Any, Any]
@@ -33,8 +34,12 @@ def load(runtime: str, version: str, path: Path, graph: Graph, variant: Variant,
         raise RuntimeMissingError(f"onnxruntime {version} is installed but cannot be imported ({error}); install it again") from None
     if hasattr(onnxruntime, "disable_telemetry_events"):
         onnxruntime.disable_telemetry_events()
-    session = _open(onnxruntime, path, options)
-    return OnnxRuntime(runtime, version, session, session.get_providers()[0], path.name, graph, variant)
+    session, note = _choose(onnxruntime, path, options)
+    loaded = OnnxRuntime(runtime, version, session, session.get_providers()[0], path.name, graph, variant)
+    loaded.note = note
+    if loaded.provider == CUDA:
+        loaded.bind(onnxruntime)
+    return loaded
 
 
 class OnnxRuntime:
@@ -42,7 +47,8 @@ class OnnxRuntime:
 
     def __init__(self, name: str, version: str, session: Any, provider: str, file: str, graph: Graph, variant: Variant) -> None:
         """Check that the file has the tensors that `variants.json` names, with their dtypes."""
-        self.name, self.version, self.provider = name, version, provider
+        self.name, self.version, self.provider, self.note = name, version, provider, ""
+        self._bound: Optional[Binding] = None
         self._session, self._file = session, file
         self._inputs = {t.name: p.name for t, p in zip(graph.inputs, variant.io.inputs)}
         self._outputs = {t.name: p.name for t, p in zip(graph.outputs, variant.io.outputs)}
@@ -50,6 +56,10 @@ class OnnxRuntime:
         self._single = any(tensor.shape and tensor.shape[0] == 1 for tensor in session.get_inputs())  # takes one sample at a time
         _check("input", variant.io.inputs, session.get_inputs(), file)
         _check("output", variant.io.outputs, session.get_outputs(), file)
+
+    def bind(self, onnxruntime: Any) -> None:
+        """Run by I/O binding from now on, as a GPU wants it; on the CPU it gives the same answers, and gains nothing."""
+        self._bound = Binding(onnxruntime, self._session, self.provider, padded=not self._single)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run (N, …) arrays; see `edge.runtimes.Runtime`.
@@ -65,8 +75,9 @@ class OnnxRuntime:
         return {name: np.concatenate(parts) for name, parts in zip(self._outputs, zip(*rows))}
 
     def _answer(self, feeds: dict[str, Array]) -> list[Array]:
+        names = list(self._outputs.values())
         try:
-            values: list[Array] = self._session.run(list(self._outputs.values()), feeds)
+            values: list[Array] = self._session.run(names, feeds) if self._bound is None else self._bound.run(names, feeds)
         except self._failures as error:
             raise InputError(f"{self._file}: onnxruntime refuses the input ({str(error).splitlines()[0]})") from None
         return values
@@ -83,18 +94,20 @@ def _check(side: str, expected: tuple[Physical, ...], found: Any, file: str) -> 
             raise GateError(f"{file}: {side} {physical.name!r} is {types[physical.name]}, expected {wanted}")
 
 
-def _open(onnxruntime: Any, path: Path, options: Options) -> Any:
-    """Open a session on the device asked for; `auto` takes CUDA where it truly works and says in the log where not."""
+def _choose(onnxruntime: Any, path: Path, options: Options) -> tuple[Any, str]:
+    """Open a session on the device asked for; `auto` takes CUDA where it truly works, and says in the log and here why not."""
     if options.device not in DEVICES:
         raise ProviderError(f"device is {options.device!r}, expected one of {', '.join(DEVICES)}")
     if options.device == "cuda" or (options.device == "auto" and any(Path(node).exists() for node in _GPU_NODES)):
         try:
-            return _session(onnxruntime, path, CUDA, options.threads)
+            return _session(onnxruntime, path, CUDA, options.threads), ""
         except ProviderError as error:
             if options.device == "cuda":
                 raise
             logging.getLogger(__name__).warning("device=auto takes the CPU: %s", error)
-    return _session(onnxruntime, path, CPU, options.threads)
+            return _session(onnxruntime, path, CPU, options.threads), str(error)
+    note = "this machine has no NVIDIA device" if options.device == "auto" else ""
+    return _session(onnxruntime, path, CPU, options.threads), note
 
 
 def _session(onnxruntime: Any, path: Path, provider: str, threads: int) -> Any:

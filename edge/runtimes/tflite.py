@@ -34,6 +34,7 @@ class TfliteRuntime:
     """A loaded `.tflite` file of batch 1; larger batches run one sample after the other."""
 
     provider = "CPU"
+    note = ""
 
     def __init__(self, name: str, version: str, interpreter: Any, file: str, graph: Graph, variant: Variant) -> None:
         """Find the contract's tensors in the file by their physical names and check their dtypes and shapes."""

@@ -11,15 +11,17 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from edge.contract import Contract, Step
 from edge.errors import ContractError
-from edge.steps import boxes, image, scores, text
+from edge.steps import bars, boxes, image, picture, ratings, scores, text, wordpiece
 from edge.steps.context import Context
 from edge.steps.frame import Frame, place
+from edge.steps.ratings import Wanted
 
 StepFunction = Callable[..., Any]
+Aside = Union[Frame, Wanted]  # what of a question is needed again for its answer
 Table = Mapping[str, "tuple[StepFunction, Callable[..., str]]"]
 
 
@@ -31,11 +33,17 @@ PREPROCESS: Table = {
     "decode_image": (image.decode_image, image.check_decode_image),
     "resize": (image.resize, image.check_resize),
     "tokenize": (text.tokenize, text.check_tokenize),
+    "wordpiece": (wordpiece.wordpiece, wordpiece.check_wordpiece),
+    "read_bars": (bars.read_bars, bars.check_read_bars),
+    "read_json": (ratings.read_json, _nothing_to_check),
+    "rate": (ratings.rate, ratings.check_rate),
 }
 POSTPROCESS: Table = {
     "softmax": (scores.softmax, _nothing_to_check),
     "top_k": (scores.top_k, scores.check_top_k),
     "decode_boxes": (boxes.decode_boxes, boxes.check_decode_boxes),
+    "top_n": (ratings.top_n, ratings.check_top_n),
+    "picture": (picture.picture, picture.check_picture),
 }
 
 
@@ -54,17 +62,24 @@ class Pipeline:
         """
         return self.framed(value)[0]
 
-    def framed(self, value: Any) -> tuple[Any, Optional[Frame]]:
-        """Do the same, and tell where the caller's picture lies in the result; None where nothing was resized.
+    @property
+    def takes_objects(self) -> bool:
+        """Whether a caller's mapping is a question of its own, and not rows by tensor name."""
+        return bool(self.steps) and self.steps[0][0] is ratings.read_json
+
+    def framed(self, value: Any) -> tuple[Any, Optional[Aside]]:
+        """Do the same, and tell where the caller's picture lies in the result, or how much was asked for; else None.
 
         Raises:
             InputError: A step refuses the value; the message says what it expected.
         """
-        frame = None
+        frame: Optional[Aside] = None
         for function, parameters in self.steps:
             before, value = value, function(value, self.context, **parameters)
             if function is image.resize:
                 frame = place(before.shape[:2], value.shape[:2], parameters.get("fit", "stretch"))
+            elif function is ratings.rate:
+                frame = ratings.wanted(before)
         return value, frame
 
 

@@ -47,6 +47,19 @@ def decode_image(value: Any, context: Context, *, channels: int = 3) -> Pixels:
     return _to_channels(pixels, channels)
 
 
+def picture_size(content: bytes) -> tuple[int, int]:
+    """Read height and width of an encoded picture from its head, without decoding it; (0, 0) where it has none that can be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            return picture.height, picture.width
+    except Image.DecompressionBombError:
+        raise TooLargeError(f"the picture has too many pixels, expected at most {MAX_PIXELS}") from None
+    except (OSError, Warning, *UNREADABLE):  # decoding it will say what is wrong
+        return 0, 0
+
+
 def resize(
     value: Any, context: Context, *, height: int, width: int, filter: str = "bilinear", fit: str = "stretch", fill: int = 0
 ) -> Pixels:  # `filter` is the contract's word, as in Pillow

@@ -47,7 +47,7 @@ def tokenize(value: Any, context: Context, *, length: int, unit: str = "words", 
         TooLargeError: The text is longer than a million characters.
         BundleError: The vocabulary is missing or damaged.
     """
-    found = tokens(_text(value), unit)
+    found = tokens(text_of(value), unit)
     if not found:
         raise InputError("the text is empty, expected one word or more")
     numbers = _numbers(context, vocabulary)
@@ -74,7 +74,13 @@ def check_tokenize(length: Any, unit: Any = "words", vocabulary: Any = "vocabula
     return ""
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Give the text itself: a string as it is, or what the file at a path holds.
+
+    Raises:
+        InputError: The value is no text, or the file cannot be read or is not UTF-8.
+        TooLargeError: The text is longer than a million characters.
+    """
     if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind == "U":  # as golden files hold it
         value = str(value)
     elif isinstance(value, os.PathLike):

@@ -106,7 +106,7 @@ class Playing:
 
 def test_cuda_that_works_is_used_and_may_not_fall_back(tmp_path: Path) -> None:
     playing = Playing(tmp_path, "CUDAExecutionProvider")
-    session = adapter._open(playing, tmp_path / "model.onnx", Options(threads=3, device="cuda"))
+    session, _ = adapter._choose(playing, tmp_path / "model.onnx", Options(threads=3, device="cuda"))
     assert session.get_providers()[0] == "CUDAExecutionProvider"
     assert playing.asked == ["CUDAExecutionProvider"]
     assert playing.entries == {"session.disable_cpu_ep_fallback": "1"}
@@ -130,7 +130,7 @@ def test_session_on_another_provider_is_refused_with_the_reason(tmp_path: Path, 
         place.write_bytes(library)
     playing = Playing(tmp_path, "CPUExecutionProvider")
     with pytest.raises(ProviderError) as refusal:
-        adapter._open(playing, tmp_path / "model.onnx", Options(device="cuda"))
+        adapter._choose(playing, tmp_path / "model.onnx", Options(device="cuda"))
     assert "but the model would run on CPUExecutionProvider: " in str(refusal.value)
     assert reason in str(refusal.value)
 

@@ -124,6 +124,12 @@ def tiny_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def bundle_writer() -> Callable[..., Path]:
+    """Writes a released bundle of a contract, ONNX nodes, constants and golden arrays."""
+    return write_bundle
+
+
+@pytest.fixture(scope="session")
 def digits_writer() -> Callable[..., Path]:
     """Writes further classifiers."""
     return write_digits

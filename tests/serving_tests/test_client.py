@@ -21,7 +21,7 @@ from serving.settings import Settings
 @pytest.fixture(scope="module")
 def address(tiny_bundles: Path) -> Iterator[str]:
     """A server over the small models, on a thread."""
-    app = create_app(Settings(tiny_bundles, device="cpu", admin=True))
+    app = create_app(Settings(tiny_bundles, device="cpu"))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))

@@ -3,20 +3,38 @@
 import asyncio
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from serving.safety import Safety
 from serving.settings import Settings
 
 Serve = Callable[[Settings], AbstractContextManager[TestClient]]
 LOAD, UNLOAD = "/v2/repository/models/tiny_digits/load", "/v2/repository/models/tiny_digits/unload"
 PNG = {"content-type": "image/png"}
+
+
+class Admin(httpx.Client):
+    """A client of the admin port."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+
+
+@pytest.fixture
+def admin_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @pytest.fixture
@@ -29,51 +47,68 @@ def states(client: TestClient) -> list[tuple[str, str, str]]:
     return [(model["name"], model["version"], model["state"]) for model in client.post("/v2/repository/index", json={}).json()]
 
 
-def test_loading_is_off_unless_it_is_allowed(bundles: Path, serve: Serve) -> None:
-    with serve(Settings(bundles, device="cpu")) as client:
+def test_models_are_loaded_on_the_admin_port_alone(bundles: Path, serve: Serve, admin_port: int) -> None:
+    with serve(Settings(bundles, device="cpu", safety=Safety(admin_port=admin_port))) as client:
         assert states(client) == [("tiny_digits", "1.0.0", "READY")]
         for path in (LOAD, UNLOAD):
             refused = client.post(path)
             assert (refused.status_code, refused.json()["reason"]) == (403, "admin_off")
-            assert "set TANDEM_ADMIN=1 on the server" in refused.json()["error"]
-    with serve(Settings(bundles, device="cpu", admin=True, workers=2)) as client:
-        assert "2 workers serve" in client.post(LOAD).json()["error"]
+            assert "set TANDEM_ADMIN_PORT on the server" in refused.json()["error"]
+        with Admin(admin_port) as admin:
+            assert admin.get("/v2/health/ready").status_code == 200
+            assert admin.get("/nowhere").json()["reason"] == "unknown_path"
+            assert admin.post("/predict/tiny_digits", content=b"x").status_code == 404
+            page = admin.post(LOAD, headers={"origin": "https://example.org"})
+            assert (page.status_code, page.json()["reason"]) == (403, "forbidden")
+    with pytest.raises(httpx.ConnectError), Admin(admin_port) as admin:
+        admin.post(LOAD)
 
 
-def test_a_model_is_unloaded_and_loaded_again(bundles: Path, serve: Serve, png: bytes) -> None:
-    with serve(Settings(bundles, device="cpu", admin=True)) as client:
+def test_a_taken_admin_port_is_named(bundles: Path, serve: Serve, admin_port: int) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", admin_port))
+        taken.listen()
+        with pytest.raises(ExceptionGroup) as refused, serve(Settings(bundles, device="cpu", safety=Safety(admin_port=admin_port))):
+            pass
+    assert f"cannot listen on 127.0.0.1 port {admin_port}" in str(refused.value.exceptions[0])
+
+
+def test_a_model_is_unloaded_and_loaded_again(bundles: Path, serve: Serve, admin_port: int, png: bytes) -> None:
+    with serve(Settings(bundles, device="cpu", safety=Safety(admin_port=admin_port))) as client, Admin(admin_port) as admin:
         before = client.post("/predict/tiny_digits", content=png, headers=PNG).json()
-        assert client.post(UNLOAD).json() == {"name": "tiny_digits", "state": "UNAVAILABLE"}
+        assert admin.post(UNLOAD).json() == {"name": "tiny_digits", "state": "UNAVAILABLE"}
         assert client.post("/predict/tiny_digits", content=png, headers=PNG).status_code == 404
-        assert client.post(UNLOAD).status_code == 404
+        assert admin.post(UNLOAD).status_code == 404
         assert states(client) == [("tiny_digits", "", "UNAVAILABLE")]
         assert 'tandem_model_ready{model="tiny_digits",version="1.0.0"} 0.0' in client.get("/metrics").text
-        assert client.post(LOAD).json() == {"name": "tiny_digits", "version": "1.0.0", "state": "READY"}
+        assert admin.post(LOAD).json() == {"name": "tiny_digits", "version": "1.0.0", "state": "READY"}
         assert client.post("/predict/tiny_digits", content=png, headers=PNG).json() == before
 
 
-def test_a_newer_version_takes_the_place_of_the_old(bundles: Path, serve: Serve, digits_writer: Callable[..., Path], png: bytes) -> None:
-    with serve(Settings(bundles, device="cpu", admin=True)) as client:
+def test_a_newer_version_takes_the_place_of_the_old(
+    bundles: Path, serve: Serve, admin_port: int, digits_writer: Callable[..., Path], png: bytes
+) -> None:
+    with serve(Settings(bundles, device="cpu", safety=Safety(admin_port=admin_port))) as client, Admin(admin_port) as admin:
         assert client.post("/predict/tiny_digits", content=png, headers=PNG).json()["version"] == "1.0.0"
         digits_writer(bundles, version="1.1.0")
-        assert client.post(LOAD).json()["version"] == "1.1.0"
+        assert admin.post(LOAD).json()["version"] == "1.1.0"
         assert states(client) == [("tiny_digits", "1.1.0", "READY")]
         assert client.post("/predict/tiny_digits", content=png, headers=PNG).json()["version"] == "1.1.0"
 
 
-def test_what_cannot_be_loaded_leaves_the_old_one_serving(bundles: Path, serve: Serve, png: bytes) -> None:
-    with serve(Settings(bundles, device="cpu", admin=True)) as client:
+def test_what_cannot_be_loaded_leaves_the_old_one_serving(bundles: Path, serve: Serve, admin_port: int, png: bytes) -> None:
+    with serve(Settings(bundles, device="cpu", safety=Safety(admin_port=admin_port))) as client, Admin(admin_port) as admin:
         shutil.copytree(bundles / "tiny_digits" / "1.0.0", bundles / "tiny_digits" / "2.0.0")
-        refused = client.post(LOAD)
+        refused = admin.post(LOAD)
         assert (refused.status_code, refused.json()["reason"]) == (503, "not_ready")
         assert "tiny_digits 2.0.0 was not loaded" in refused.json()["error"]
         assert client.post("/predict/tiny_digits", content=png, headers=PNG).json()["version"] == "1.0.0"
 
 
 @pytest.mark.parametrize("name", ["nobody", "..", "%2e%2e", ".", "%00"])
-def test_a_name_never_becomes_a_path(bundles: Path, serve: Serve, name: str) -> None:
-    with serve(Settings(bundles, device="cpu", admin=True)) as client:
-        assert client.post(f"/v2/repository/models/{name}/load").status_code in (404, 405)
+def test_a_name_never_becomes_a_path(bundles: Path, serve: Serve, admin_port: int, name: str) -> None:
+    with serve(Settings(bundles, device="cpu", safety=Safety(admin_port=admin_port))), Admin(admin_port) as admin:
+        assert admin.post(f"/v2/repository/models/{name}/load").status_code in (404, 405)
 
 
 def test_loading_again_under_load_loses_no_request(direct: Any) -> None:
@@ -94,12 +129,11 @@ def test_loading_again_under_load_loses_no_request(direct: Any) -> None:
         await asyncio.sleep(0.05)
         assert server.app.inference._scheduler.lanes == [server.lane()]
 
-    direct(test, admin=True)
+    direct(test)
 
 
-def test_tritonclient_works_unchanged(bundles: Path) -> None:
+def test_tritonclient_works_unchanged(bundles: Path, admin_port: int) -> None:
     triton = pytest.importorskip("tritonclient.http", reason="tritonclient is not installed here: pip install tritonclient[http] to try it")
-    import socket
     import threading
 
     import uvicorn
@@ -109,20 +143,22 @@ def test_tritonclient_works_unchanged(bundles: Path) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        app = create_app(Settings(bundles, device="cpu", admin=True))
+        app = create_app(Settings(bundles, device="cpu", safety=Safety(admin_port=admin_port)))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         client = triton.InferenceServerClient(f"127.0.0.1:{listening.getsockname()[1]}")
+        admin = triton.InferenceServerClient(f"127.0.0.1:{admin_port}")
         try:
-            use_triton(triton, client)
+            use_triton(triton, client, admin)
         finally:
             client.close()
+            admin.close()
             server.should_exit = True
             thread.join()
 
 
-def use_triton(triton: Any, client: Any) -> None:
+def use_triton(triton: Any, client: Any, admin: Any) -> None:
     while not client.is_server_ready():
         pass
     assert client.is_server_live()
@@ -140,7 +176,7 @@ def use_triton(triton: Any, client: Any) -> None:
             assert answer.get_response()["id"] == "r1"
             answers.append(answer.as_numpy("logits"))
     assert all(answer.shape == (2, 10) and np.allclose(answer, answers[0]) for answer in answers)
-    client.unload_model("tiny_digits")
+    admin.unload_model("tiny_digits")
     assert not client.is_model_ready("tiny_digits")
-    client.load_model("tiny_digits")
+    admin.load_model("tiny_digits")
     assert client.is_model_ready("tiny_digits")

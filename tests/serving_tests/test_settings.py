@@ -63,7 +63,6 @@ def test_words_for_everything_and_for_this_machine() -> None:
         ("TANDEM_MAX_BODY_BYTES", "16M", "1024 to 1073741824"),
         ("TANDEM_MAX_BATCH", "1.5", "1 to 65536"),
         ("TANDEM_LOG_REQUESTS", "maybe", "0 or 1"),
-        ("TANDEM_ADMIN", "on", "0 or 1"),
         ("TANDEM_BATCHING", "auto", "0 or 1"),
         ("TANDEM_QUEUE_REQUESTS", "0", "1 to 1048576"),
         ("TANDEM_QUEUE_BYTES", "1M", "1024 to"),

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import InputError
+from edge.steps import encoded
 from tests.training_tests.gather_site import Site, running
-from training.data.gather import encoded, plain_text, review_pages
+from training.data.gather import plain_text, review_pages
 from training.data.gather.json_pages import Paging, items_of
 from training.data.gather.manners import Manners
 from training.data.gather.review_pages import Review, ReviewFields

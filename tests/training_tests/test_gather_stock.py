@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import InputError, TandemError, UsageError
+from edge.steps import cells, stock_tables
 from tests.training_tests.gather_site import FIELDS, HEADER, Site, month_csv, month_rows, running
-from training.data.gather import cells, stock_months, stock_tables
+from training.data.gather import stock_months
 from training.data.gather.manners import Manners
 
 QUICK = Manners(pause_s=0, backoff_s=0.01)

@@ -13,6 +13,7 @@ from edge import contract as contracts
 from edge.storage import load_npz
 from training import panels
 from training.calibration import Calibration, reliability
+from training.discover import find
 from training.evaluate import evaluate
 from training.finished import Outcome
 from training.fit import Epoch, Fitted
@@ -70,12 +71,12 @@ def made(trained: Outcome, classes: tuple[str, ...], rows: np.ndarray, wrong: in
     logits = 3 * np.eye(len(classes), dtype=np.float32)[answers]
     split = Split({"x": rows}, targets)
     splits = Splits("made up", "", "", classes, split, split, split)
-    contract = replace(contracts.load(trained.folder / "contract.json"), labels=classes)
+    recipe = replace(find("mnist_cnn"), contract=replace(contracts.load(trained.folder / "contract.json"), labels=classes))
     history = tuple(Epoch(n, 1 / n, 1 - 1 / (n + 1), 1.1 / n, 1 - 1.1 / (n + 1), 2.0) for n in range(1, 6))
     calibration = Calibration(2.0, {"test": reliability(logits, targets)}, {"test": reliability(logits, targets, 2.0)})
     answered = Classified({"test": evaluate(logits, targets, classes)}, {"test": logits}, calibration, splits)
     record = {**trained.record, "data": {**trained.record["data"], "note": NASTY[0]}}
-    return Page(render(contract, Fitted(history, 3, early, 9.0, "CPU"), answered, record))
+    return Page(render(recipe, Fitted(history, 3, early, 9.0, "CPU"), answered, record, {}))
 
 
 PICTURES = np.zeros((30, 8, 8, 1), np.uint8)

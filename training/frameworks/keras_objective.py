@@ -20,6 +20,9 @@ def contributions(metric: str, outputs: Any, targets: Any) -> Any:
         said, true = tf.argmax(outputs, axis=1) == 1, targets == 1
         counts = [said & true, said & ~true, ~said & true]
         return tf.stack([tf.reduce_sum(tf.cast(count, tf.float32)) for count in counts])
+    if metric == "rated_rmse":
+        known = tf.cast(targets != 0, tf.float32)
+        return tf.stack([tf.reduce_sum(tf.square(outputs - targets) * known), tf.reduce_sum(known)])
     return tf.reduce_sum(_each(metric, outputs, targets))[None]
 
 
@@ -31,6 +34,8 @@ def _each(metric: str, outputs: Any, targets: Any) -> Any:
         return _mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs))
     if metric == "mae":
         return _mean(tf.abs(outputs - targets))
+    if metric == "mape":
+        return _mean(tf.abs(outputs - targets) / tf.maximum(tf.abs(targets), 1e-12))
     squares = _mean(tf.square(outputs - targets))
     return -10.0 * tf.math.log(tf.maximum(squares, 1e-12)) / tf.math.log(10.0) if metric == "psnr" else squares
 

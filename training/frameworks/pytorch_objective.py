@@ -68,6 +68,9 @@ def contributions(metric: str, outputs: Tensor, targets: Tensor) -> Tensor:
     if metric == "f1":
         said, true = outputs.argmax(dim=1) == 1, targets == 1
         return torch.stack([(said & true).count_nonzero(), (said & ~true).count_nonzero(), (~said & true).count_nonzero()])
+    if metric == "rated_rmse":
+        known = targets != 0
+        return torch.stack([((outputs - targets).square() * known).sum(), known.sum().to(outputs.dtype)])
     return _each(metric, outputs, targets).sum()
 
 
@@ -79,6 +82,8 @@ def _each(metric: str, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(_columns(outputs), targets, reduction="none").reshape(len(targets), -1).mean(dim=1)
     if metric == "mae":
         return (outputs - targets).abs().flatten(1).mean(dim=1)
+    if metric == "mape":
+        return ((outputs - targets).abs() / targets.abs().clamp_min(1e-12)).flatten(1).mean(dim=1)
     squares = (outputs - targets).square().flatten(1).mean(dim=1)
     return -10 * squares.clamp_min(1e-12).log10() if metric == "psnr" else squares
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from edge.contract import Metric
 from training.data import iris
 from training.families import tabular_classifier
@@ -49,6 +51,28 @@ def neighbours(count: int = 5) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(StandardScaler(), KNeighborsClassifier(count))
+
+
+def two_components(count: int = 5) -> Any:
+    """Make a vote of the nearest neighbours in the plane of the two principal components of scaled lengths."""
+    from sklearn.decomposition import PCA
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), PCA(2), KNeighborsClassifier(count))
+
+
+def centres() -> Any:
+    """Make k-means of the training flowers, which is told no species; each centre is named after most of its flowers."""
+    from sklearn.cluster import KMeans
+
+    from training.nearest_anchor import Anchors, NearestAnchor
+
+    flowers = iris.load().train
+    means = KMeans(len(iris.CLASSES), n_init=10, random_state=0).fit(flowers.inputs["features"].astype(np.float64))
+    species = [np.bincount(flowers.targets[means.labels_ == number]).argmax() for number in range(len(iris.CLASSES))]
+    return NearestAnchor(Anchors(means.cluster_centers_, np.array(species, np.int64)))
 
 
 def boosted_trees(rate: float = 0.3, depth: int = 3) -> Any:
@@ -83,5 +107,24 @@ VARIANTS = (
         contract=replace(_CONTRACT, name="iris_xgboost", description="Which species of iris a flower is, by gradient-boosted trees."),
         build=boosted_trees,
         fit=FitSettings(epochs=40, patience=10),
+    ),
+    replace(
+        RECIPE,
+        contract=replace(
+            _CONTRACT, name="iris_pca", description="Which species of iris a flower is, in the plane of two principal components."
+        ),
+        build=two_components,
+    ),
+    replace(
+        RECIPE,
+        contract=replace(
+            _CONTRACT,
+            name="iris_kmeans",
+            description="Which of three groups a flower belongs to, found by k-means without being told any species.",
+            metric=Metric("accuracy", "higher", floor=0.80),
+        ),
+        build=centres,
+        framework="pytorch",
+        fit=FitSettings(epochs=20, learning_rate=0.05, batch_size=16),
     ),
 )

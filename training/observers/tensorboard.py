@@ -33,7 +33,7 @@ class TensorBoard:
     def __init__(self, folder: Path, watched: Watched) -> None:
         """Begin a run: its settings, its graph and some of its pictures."""
         self._writer = SummaryWriter(str(folder), max_queue=1000)
-        self._metric = watched.recipe.contract.metric.name
+        self._metric = watched.recipe.objective.metric
         settings = "\n".join(f"    {name} = {value}" for name, value in vars(watched.recipe.fit).items())
         self._writer.add_text("settings", settings)
         self._images(watched)
@@ -56,7 +56,7 @@ class TensorBoard:
     def finished(self, record: Mapping[str, Any], folder: Path) -> None:
         """Write the test figures and the task's pictures."""
         last = len(record["history"])
-        self._writer.add_scalar(f"test/{self._metric}", record["metric"]["test"], last)
+        self._writer.add_scalar(f"test/{record['metric']['name']}", record["metric"]["test"], last)
         for name in _DRAWN:
             path = folder / f"{name}.png"
             if path.is_file():

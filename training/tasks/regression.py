@@ -51,6 +51,7 @@ class Estimated:
     figures: Mapping[str, Fit]
     outputs: Mapping[str, Array]
     splits: Splits
+    metric: str = "rmse"
 
     def contract(self, contract: Contract) -> Contract:
         """Return the contract as it is: values teach it nothing."""
@@ -62,17 +63,23 @@ class Estimated:
 
     def draw(self, folder: Path, title: str) -> None:
         """Write values.png: what came against what was right."""
-        plots.values(folder / "values.png", f"{title} on {self.splits.name}, test split", self.splits.test.targets, self.outputs["test"])
+        plots.values(folder / "values.png", f"{title} on {self.splits.name}, test split", *self._shown())
 
     def page(self, contract: Contract) -> dict[str, Any]:
         """Return the drawing of values and the samples that are furthest off."""
         test, outputs = self.splits.test, self.outputs["test"]
         return {
             "better": contract.metric.direction,
-            "values": panels.values(test.targets, outputs),
+            "values": panels.values(*self._shown()),
             "fits": self.figures,
-            "furthest": _furthest(test, outputs),
+            "furthest": _furthest(test, np.where(known(test.targets, self.metric), outputs, test.targets)),
         }
+
+    def _shown(self) -> tuple[Array, Array]:
+        """Return what was right and what came on the test split, where it is known."""
+        targets, outputs = self.splits.test.targets, self.outputs["test"]
+        there = known(targets, self.metric)
+        return targets[there], outputs[there]
 
 
 def check(splits: Splits, contract: Contract) -> None:
@@ -115,7 +122,7 @@ def examine(answers: Mapping[str, Array], splits: Splits, recipe: Recipe) -> Est
     figures = {}
     for part, outputs in answers.items():
         targets = splits.parts()[part].targets
-        errors = outputs.astype(np.float64) - targets
+        errors = (outputs.astype(np.float64) - targets)[known(targets, recipe.contract.metric.name)]
         figures[part] = Fit(
             metric=decisive.of(outputs, targets),
             interval=decisive.interval(outputs, targets),
@@ -124,7 +131,13 @@ def examine(answers: Mapping[str, Array], splits: Splits, recipe: Recipe) -> Est
             bias=float(np.mean(errors)),
             count=len(targets),
         )
-    return Estimated(figures, answers, splits)
+    return Estimated(figures, answers, splits, recipe.contract.metric.name)
+
+
+def known(targets: Array, metric: str) -> Array:
+    """Tell which targets (N, …) count: all, or where ratings are measured those that somebody gave."""
+    there: Array = targets != 0 if metric == "rated_rmse" else np.ones(targets.shape, bool)
+    return there
 
 
 def _furthest(split: Split, outputs: Array) -> list[Worst]:

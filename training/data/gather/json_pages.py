@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from edge.errors import InputError, UsageError
-from training.data.gather import cells
+from edge.steps import cells
+from edge.steps.encoded import json_of, pick
 from training.data.gather.addresses import checked, fill, placeholders
-from training.data.gather.encoded import json_of, pick
 from training.data.gather.polite import Fetcher
 from training.data.gather.store import STATE, Gathering
 from training.progress import bar, say

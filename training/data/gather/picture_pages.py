@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import InputError, TooLargeError, UsageError
+from edge.steps.encoded import pick
 from edge.storage import write_atomic
 from training.data.gather import json_pages, picture_check
 from training.data.gather.addresses import fill, joined
-from training.data.gather.encoded import pick
 from training.data.gather.json_pages import Item, ItemsPage, Paging
 from training.data.gather.manners import Manners, NotAllowedError, RefusedError, UnavailableError
 from training.data.gather.polite import Fetcher

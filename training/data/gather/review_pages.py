@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge.errors import InputError, UsageError
+from edge.steps.cells import number_of
+from edge.steps.encoded import pick, text_of
 from edge.storage import write_atomic
 from training.data.gather import json_pages, plain_text
 from training.data.gather.addresses import fill
-from training.data.gather.cells import number_of
-from training.data.gather.encoded import pick, text_of
 from training.data.gather.json_pages import Item, ItemsPage, Paging
 from training.data.gather.manners import Manners
 from training.data.gather.polite import Fetcher

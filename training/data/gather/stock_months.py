@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from edge.errors import InputError, UsageError
+from edge.steps.cells import ROC_OFFSET
+from edge.steps.stock_tables import PRICES, Bar, Table, parse
 from training.data.gather.addresses import checked, fill, placeholders
-from training.data.gather.cells import ROC_OFFSET
 from training.data.gather.manners import Manners
 from training.data.gather.polite import Fetcher
-from training.data.gather.stock_tables import PRICES, Bar, Table, parse
 from training.data.gather.store import Gathering, open_gathering
 from training.progress import bar, say
 

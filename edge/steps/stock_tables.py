@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from edge.errors import InputError, UsageError
-from training.data.gather import cells
-from training.data.gather.encoded import json_of, text_of
+from edge.steps import cells
+from edge.steps.encoded import json_of, text_of
 
 PRICES = ("open", "high", "low", "close")
 FIFTHS = ("transactions", "volume")
@@ -160,7 +160,7 @@ def _bar(row: Sequence[str], columns: Mapping[str, int], place: str) -> Bar:
     prices = numbers[: len(PRICES)]
     if all(price is None for price in prices):
         return Bar(day, place, None)
-    for name, number in zip(names, numbers, strict=True):
+    for name, number in zip(names, numbers):
         if number is None or not math.isfinite(number) or number < 0 or (number == 0 and name in PRICES):
             raise InputError(
                 f"{place}, column {name}: {row[columns[name]][:40]!r}, expected a number above 0 beside the other prices; correct it"

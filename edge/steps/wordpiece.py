@@ -1,0 +1,92 @@
+"""Texts for language models from elsewhere: pieces of words, numbered as the model's own `tokenizer.json` says.
+
+The file describes the whole way from text to ids (cleaning, splitting, the pieces, what stands at both ends) and is read
+by the library `tokenizers`, which wrote it. Only ids are given: what is filling up is told by its id, so the graph knows
+its mask by itself.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge.errors import BundleError, ContractError, InputError, RuntimeMissingError
+from edge.steps.context import Context
+from edge.steps.text import MAX_LENGTH, text_of
+from edge.storage import safe_relative
+
+MAX_TOKENIZER_BYTES = 64 << 20
+Ids = np.ndarray[Any, np.dtype[np.int32]]
+
+
+def wordpiece(value: Any, context: Context, *, length: int, padding: int = 0, tokenizer: str = "tokenizer.json") -> Ids:
+    """Turn a text into the ids of its pieces.
+
+    Args:
+        value: The text; or the path of a UTF-8 file that holds it. A string is always the text itself.
+        context: Gives the folder of assets.
+        length: How many ids come out: longer texts are cut, so that the marks at both ends stay; shorter ones filled up.
+        padding: The id that fills up; the one that the graph takes for nothing.
+        tokenizer: The asset's path: WordPiece, or another way that such a file may describe (BPE, Unigram).
+
+    Returns:
+        (length,) int32.
+
+    Raises:
+        InputError: The value is no text, or there is nothing in it.
+        TooLargeError: The text is longer than a million characters.
+        BundleError: The asset is missing or damaged.
+        RuntimeMissingError: The library `tokenizers` is not installed.
+    """
+    text = text_of(value)
+    if not text.strip():
+        raise InputError("the text is empty, expected one word or more")
+    found = _tokenizer(context, tokenizer, length).encode(text).ids[:length]
+    ids = np.full(length, padding, dtype=np.int32)
+    ids[: len(found)] = found
+    return ids
+
+
+def check_wordpiece(length: Any, padding: Any = 0, tokenizer: Any = "tokenizer.json") -> str:
+    """Say what is wrong with the parameters of `wordpiece`; empty where nothing is."""
+    if type(length) is not int or not 1 <= length <= MAX_LENGTH:
+        return f"has length={length!r}, expected a whole number from 1 to {MAX_LENGTH}"
+    if type(padding) is not int or padding < 0:
+        return f"has padding={padding!r}, expected an id, 0 or more"
+    if not isinstance(tokenizer, str) or not safe_relative(tokenizer):
+        return f"has tokenizer={tokenizer!r}, expected the path of an asset"
+    return ""
+
+
+def _tokenizer(context: Context, asset: str, length: int) -> Any:
+    if context.assets is None:
+        raise ContractError(f"wordpiece needs the asset {asset}, but no folder of assets is known here")
+    path = context.assets / asset
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); the tokenizer belongs to the bundle, copy it again") from None
+    return _read(str(path), facts.st_mtime_ns, facts.st_size, length)
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, _changed: int, size: int, length: int) -> Any:
+    """Read a tokenizer once; a file that was changed since is read again."""
+    if size > MAX_TOKENIZER_BYTES:
+        raise BundleError(f"{path}: {size} bytes, expected at most {MAX_TOKENIZER_BYTES}")
+    try:
+        from tokenizers import Tokenizer
+    except ImportError:
+        raise RuntimeMissingError(
+            "texts for this model need the library tokenizers: install the extra wordpiece of tandem-edge, or give ids (int32)"
+        ) from None
+    try:
+        found = Tokenizer.from_str(Path(path).read_bytes().decode("utf-8"))
+        found.no_padding()
+        found.enable_truncation(length)
+    except Exception as error:  # the library raises nothing more special, whatever is wrong with the file
+        raise BundleError(f"{path}: no tokenizer can be read from it ({str(error)[:200]}); copy the bundle again") from None
+    return found

@@ -1,0 +1,1 @@
+"""Mutated model files: how they are made, read in children, and counted."""
