@@ -10,14 +10,18 @@ ifndef PYTHON
 PYTHON = $(shell for p in python3.11 python3; do "$$p" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 endif
 MODEL ?= mnist_cnn
+DEVICE ?= cpu
 VENV := .venv
 LEGACY := .venv-legacy
 BIN := $(VENV)/bin
+SCHEMATHESIS := .venv-schemathesis
 PINS := pyproject.toml edge/pyproject.toml constraints.txt
 # pip leaves compiling to the first import (a third of the installation time), so Python must be free to write what it compiled.
 PIP := -m pip --disable-pip-version-check install -qq --no-input --no-compile
 NEEDS_PYTHON = "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
 	|| { echo "Tandem is developed on Python 3.11 and none was found: install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 6; }
+# Two processes share the test files; one thread each, since numerical libraries that compete for cores spin.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_DO_NOT_TRACK := True
 
@@ -53,23 +57,29 @@ export: road ## Export MODEL to a released bundle under bundles/
 	@$(BIN)/tandem export $(MODEL)
 
 export-thirdparty: dev ## Export models that nobody here wrote, and write docs/third-party.md
-	@$(BIN)/python -m scripts.thirdparty
+	@$(BIN)/python scripts/thirdparty.py
 
 serve: road ## Serve the released bundles on 127.0.0.1:3000
 	@$(BIN)/tandem serve
 
 ##@ Check
-.PHONY: dev test ci ci-full lint format types fences
+.PHONY: dev test ci ci-full fuzz-api fuzz-requests lint format types fences
 dev: road
 	@$(MAKE) -s $(VENV)/.dev
 
 test: lint types fences ## Install what the tests need, then lint, types, fences and pytest with coverage
-	@$(BIN)/python -m pytest --cov
+	@$(PYTEST) --cov
 
 ci: test ## The same as test
 
-ci-full: lint types fences ## Every test, the slow ones included
-	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --cov -m "slow or not slow"
+ci-full: lint types fences $(SCHEMATHESIS)/.ready ## Every test, the slow ones included
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST) --cov -m "slow or not slow"
+
+fuzz-api: dev $(SCHEMATHESIS)/.ready ## Ask a running server for everything that its OpenAPI describes, and for what it does not
+	@$(BIN)/python -m pytest -q --no-cov -m slow tests/serving_tests/test_schemathesis.py
+
+fuzz-requests: dev ## Feed a million mutated requests to what reads them
+	@$(BIN)/python scripts/fuzz_requests.py
 
 lint: dev ## Check style and format
 	@echo "ruff"; $(BIN)/ruff check -q --output-format concise . && $(BIN)/ruff format -q --check .
@@ -84,6 +94,10 @@ types: dev ## Check types: everything for Python 3.11, edge for 3.9 too
 fences: dev ## Check who imports whom
 	@echo "import-linter"; out=$$($(BIN)/lint-imports --no-cache 2>&1) || { echo "$$out"; exit 1; }
 
+.PHONY: bench
+bench: dev ## Measure serving against its peers on DEVICE (default cpu), and write docs/performance.md; 15 minutes
+	@$(BIN)/python -m benchmarks.serving --device $(DEVICE)
+
 ##@ Build
 .PHONY: wheel bento clean distclean
 wheel: dev ## Build the edge wheel into dist/
@@ -97,7 +111,7 @@ clean: ## Remove what was built and cached by tools; keep environments, data and
 	@rm -rf build dist edge/build *.egg-info edge/*.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 distclean: clean ## Remove everything that can be made again: environments, data cache, runs and bundles
-	@rm -rf $(VENV) $(LEGACY) .cache runs bundles
+	@rm -rf $(VENV) $(LEGACY) $(SCHEMATHESIS) .cache runs bundles
 
 # The environments. A stamp is as new as the pins it was made from, so a second call installs nothing.
 $(VENV)/.base: constraints.txt
@@ -123,3 +137,8 @@ $(LEGACY)/.runtime: constraints-legacy.txt
 # After .road: two editable builds of edge/ at once would write the same files.
 $(LEGACY)/.ready: $(LEGACY)/.runtime $(VENV)/.road
 	@$(LEGACY)/bin/python $(PIP) --no-build-isolation -c constraints-legacy.txt -e "./edge[tflite-legacy,image]"; touch $@
+
+$(SCHEMATHESIS)/.ready: constraints-schemathesis.txt
+	@$(NEEDS_PYTHON)
+	@[ -x $(SCHEMATHESIS)/bin/python ] || { echo "$(SCHEMATHESIS): creating"; $(PYTHON) -m venv $(SCHEMATHESIS); }
+	@$(SCHEMATHESIS)/bin/python $(PIP) -c constraints-schemathesis.txt schemathesis; touch $@

@@ -8,22 +8,23 @@ client.infer("mnist_cnn", {"image": pixels}).outputs["logits"]
 from __future__ import annotations
 
 import http.client
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Optional, Union
-from urllib.parse import quote, urlsplit
+from typing import Any, Optional
+from urllib.parse import urlsplit
 
 import numpy as np
 
+from edge import calls
+from edge.calls import TIMEOUT_HEADER, Call, Events
 from edge.contract import Contract, loads
-from edge.errors import InputError, RemoteError, UsageError
-from edge.json_tensors import dumps, parse
-from edge.protocol import HEADER_LENGTH, InferResponse, decode_response, encode_request
+from edge.errors import RemoteError
+from edge.generation import DEFAULT_LENGTH, Piece
+from edge.json_tensors import parse
+from edge.protocol import HEADER_LENGTH, InferResponse, decode_response
 
+__all__ = ["TIMEOUT_HEADER", "Client"]
 Array = np.ndarray[Any, Any]
-TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 _GONE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 _Answer = tuple[http.client.HTTPResponse, bytes]
 
@@ -31,22 +32,22 @@ _Answer = tuple[http.client.HTTPResponse, bytes]
 class Client:
     """One kept connection, for one thread at a time; it is opened at the first request, and again when the server has closed it."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 30.0, token: Optional[str] = None) -> None:
         """Keep where the server is.
 
         Args:
             url: Its address, such as `http://127.0.0.1:3000`; a path before the routes is kept.
             timeout: Seconds to wait for the connection and for each part of an answer.
+            token: What a server that asks for one is shown.
 
         Raises:
             UsageError: The address cannot be used.
         """
+        self._url, self._prefix = url, calls.check_url(url)
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"the server's address is {url!r}, expected one such as http://127.0.0.1:3000")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=timeout)
-        self._url, self._prefix = url, parts.path.rstrip("/")
+        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def live(self) -> bool:
         """Tell whether the server answers at all."""
@@ -54,26 +55,26 @@ class Client:
 
     def ready(self, model: Optional[str] = None) -> bool:
         """Tell whether the server, or one model, is ready."""
-        return self._health(f"{_path(model, None)}/ready" if model else "/v2/health/ready")
+        return self._health(f"{calls.model_path(model)}/ready" if model else "/v2/health/ready")
 
     def server(self) -> dict[str, Any]:
         """Give the server's metadata."""
-        found: dict[str, Any] = self._json("GET", "/v2")
+        found: dict[str, Any] = self._json(Call("GET", "/v2"))
         return found
 
     def models(self) -> list[dict[str, Any]]:
         """List the models with version, state and the reason where one is not ready."""
-        found: list[dict[str, Any]] = self._json("POST", "/v2/repository/index", b"{}")
+        found: list[dict[str, Any]] = self._json(Call("POST", calls.INDEX, b"{}"))
         return found
 
     def metadata(self, model: str, version: Optional[str] = None) -> dict[str, Any]:
         """Give a model's tensors and versions in V2's terms."""
-        found: dict[str, Any] = self._json("GET", _path(model, version))
+        found: dict[str, Any] = self._json(Call("GET", calls.model_path(model, version)))
         return found
 
     def contract(self, model: str, version: Optional[str] = None) -> Contract:
         """Give a model's whole contract."""
-        _, body = self._ask("GET", f"{_path(model, version)}/contract")
+        _, body = self._ask(Call("GET", f"{calls.model_path(model, version)}/contract"))
         return loads(body, f"{self._url}: contract of {model}")
 
     def infer(
@@ -102,8 +103,7 @@ class Client:
             RemoteError: The server refuses, or cannot be reached.
             InputError: The inputs cannot be written, or the answer cannot be read.
         """
-        message = encode_request(inputs, outputs=outputs, binary=binary, id=id)
-        response, body = self._ask("POST", f"{_path(model, version)}/infer", message.body, {**message.headers, **_deadline(deadline_ms)})
+        response, body = self._ask(calls.infer(model, inputs, version, outputs, binary, id, deadline_ms))
         return decode_response(body, response.getheader(HEADER_LENGTH))
 
     def predict(self, model: str, value: Any, *, deadline_ms: Optional[int] = None) -> list[dict[str, Any]]:
@@ -121,15 +121,49 @@ class Client:
             RemoteError: The server refuses, or cannot be reached.
             InputError: The value cannot be sent.
         """
-        if isinstance(value, Path):
-            value = _read(value)
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            body, kind = bytes(value), "application/octet-stream"
-        else:
-            body, kind = dumps({"inputs": _plain(value)}), "application/json"
-        answer = self._json("POST", f"/predict/{quote(model, safe='')}", body, {"Content-Type": kind, **_deadline(deadline_ms)})
+        answer = self._json(calls.predict(model, value, deadline_ms))
         predictions: list[dict[str, Any]] = answer["predictions"]
         return predictions
+
+    def generate(
+        self,
+        model: str,
+        prompt: str,
+        *,
+        length: int = DEFAULT_LENGTH,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        seed: Optional[int] = None,
+        deadline_ms: Optional[int] = None,
+    ) -> Iterator[Piece]:
+        """Have a text written on from a prompt, and give each token when it comes; whoever stops early stops the server's work.
+
+        Args:
+            model: Its name.
+            prompt: What the text begins with; it is not repeated.
+            length: The most tokens.
+            temperature: 0 always takes the best token, 1 follows the model.
+            top_k: Only so many of the best tokens take part; 0 means all.
+            seed: For the choices; by chance where it is None.
+            deadline_ms: After which the text is of no use any more.
+
+        Raises:
+            RemoteError: The server refuses, fails on the way, or cannot be reached.
+            InputError: A value is out of bounds.
+        """
+        call = calls.generate(model, prompt, length, temperature, top_k, seed, deadline_ms)
+        events = Events(f"{self._url}{call.path}")
+        try:
+            response = self._open(call)
+            while not events.done and (line := response.readline()):
+                yield from events.feed(line.decode("utf-8", "replace").rstrip("\r\n"))
+            response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise calls.unreachable(self._url, error) from None
+        finally:
+            if not events.done:
+                self._connection.close()  # what is left of the answer is of no use, and would stand before the next one
+        events.finish()
 
     def close(self) -> None:
         """Close the connection."""
@@ -145,72 +179,40 @@ class Client:
 
     def _health(self, path: str) -> bool:
         try:
-            self._ask("GET", path)
+            self._ask(Call("GET", path))
         except RemoteError:
             return False
         return True
 
-    def _json(self, method: str, path: str, body: Optional[bytes] = None, headers: Optional[Mapping[str, str]] = None) -> Any:
-        return parse(self._ask(method, path, body, headers)[1], f"{self._url}: the answer of {path}")
+    def _json(self, call: Call) -> Any:
+        return parse(self._ask(call)[1], f"{self._url}: the answer of {call.path}")
 
-    def _ask(self, method: str, path: str, body: Optional[bytes] = None, headers: Optional[Mapping[str, str]] = None) -> _Answer:
+    def _ask(self, call: Call) -> _Answer:
         """Send a request and read the whole answer; only what the server accepted comes back."""
-        kept = self._connection.sock is not None
         try:
-            try:
-                response, content = self._send(method, path, body, headers)
-            except _GONE:
-                if not kept:
-                    raise
-                response, content = self._send(method, path, body, headers)  # the server had closed the kept connection meanwhile
+            response = self._open(call)
+            return response, response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            reason = str(error) or type(error).__name__
-            raise RemoteError(f"{self._url} cannot be reached ({reason}); check the address, and that the server runs") from None
-        if response.status >= 400:
-            raise _refused(f"{self._url}{path}", response, content)
-        return response, content
+            raise calls.unreachable(self._url, error) from None
 
-    def _send(self, method: str, path: str, body: Optional[bytes], headers: Optional[Mapping[str, str]]) -> _Answer:
+    def _open(self, call: Call) -> http.client.HTTPResponse:
+        """Send a request and read the head of its answer; a refusal is an error."""
+        kept = self._connection.sock is not None
         try:
-            self._connection.request(method, self._prefix + path, body, dict(headers or {}))
-            response = self._connection.getresponse()
-            return response, response.read()
+            response = self._send(call)
+        except _GONE:
+            if not kept:
+                raise
+            response = self._send(call)  # the server had closed the kept connection meanwhile
+        if response.status >= 400:
+            raise calls.refused(f"{self._url}{call.path}", response.status, response.read(), dict(response.getheaders()), response.reason)
+        return response
+
+    def _send(self, call: Call) -> http.client.HTTPResponse:
+        try:
+            self._connection.request(call.method, self._prefix + call.path, call.body, {**self._headers, **call.headers})
+            return self._connection.getresponse()
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
-
-
-def _refused(where: str, response: http.client.HTTPResponse, content: bytes) -> RemoteError:
-    """Make an error of a refusal: ours have words and a reason, those of others at least a status."""
-    try:
-        document = json.loads(content)
-        words, reason = str(document["error"]), str(document.get("reason", ""))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        words, reason = response.reason or "no words", ""
-    retry = response.getheader("Retry-After", "")
-    seconds = int(retry) if retry.isdigit() else None
-    return RemoteError(f"{where} answers {response.status}: {words}", status=response.status, remote_reason=reason, retry_after=seconds)
-
-
-def _path(model: str, version: Optional[str]) -> str:
-    path = f"/v2/models/{quote(model, safe='')}"
-    return path if version is None else f"{path}/versions/{quote(version, safe='')}"
-
-
-def _deadline(milliseconds: Optional[int]) -> dict[str, str]:
-    return {} if milliseconds is None else {TIMEOUT_HEADER: str(milliseconds)}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _plain(value: Union[Array, Mapping[str, Any], Any]) -> Any:
-    """Turn arrays, alone or in a mapping, into nested lists."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

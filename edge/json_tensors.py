@@ -139,7 +139,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise InputError(f"the JSON gives the key {shown(twice)} twice in one object")
+        raise InputError(f"the JSON gives the key {shown(twice)} twice in one object, expected each once")
     return document
 
 

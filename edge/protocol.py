@@ -9,6 +9,7 @@ Source: Open Inference Protocol, "V2 inference protocol" (KServe), with its bina
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Union
@@ -29,6 +30,7 @@ from edge.wire_tensors import (
     read_tensor,
     write_message,
 )
+from edge.wire_texts import BYTES, only_texts, read_texts, text_array, text_shape, write_texts
 
 Array = np.ndarray[Any, Any]
 __all__ = [
@@ -46,11 +48,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class InferRequest:
-    """A request that fits its graph: (N, …) arrays by tensor name, and the outputs asked for, each binary or not."""
+    """A request that fits its graph: (N, …) arrays by tensor name, and the outputs asked for, each binary or not.
+
+    Where `texts` came in the place of the graph's inputs, which are to be made of them, there are no arrays.
+    """
 
     inputs: Mapping[str, Array]
     outputs: Mapping[str, bool]
     id: Optional[str] = None
+    texts: Optional[Sequence[str]] = None
 
     @property
     def count(self) -> int:
@@ -69,7 +75,7 @@ class InferResponse:
 
 
 def decode_request(
-    body: bytes, graph: Graph, header_length: Union[str, int, None] = None, *, max_batch: Optional[int] = None
+    body: bytes, graph: Graph, header_length: Union[str, int, None] = None, *, max_batch: Optional[int] = None, texts: bool = False
 ) -> InferRequest:
     """Read an inference request and hold it against a graph.
 
@@ -78,6 +84,7 @@ def decode_request(
         graph: What the model takes and gives.
         header_length: Value of the `Inference-Header-Content-Length` header, where there is one.
         max_batch: The largest number of samples that is taken.
+        texts: Whether one tensor of texts, of the datatype BYTES and of any name, may come in the place of the inputs.
 
     Returns:
         The request; arrays are in native byte order and of the contract's dtypes, every value finite and in its range.
@@ -87,6 +94,11 @@ def decode_request(
     """
     document, tail = _open(body, header_length)
     entries = _entries(document, "inputs", graph.inputs)
+    if texts and only_texts(entries):
+        where = "inputs[0]"
+        found = read_texts(entries[0], text_shape(entries[0], max_batch, where), tail, where)
+        tail.finish()
+        return InferRequest({}, _wanted(document, graph.outputs), _id(document), found)
     axes: dict[str, int] = {}
     inputs = {}
     for i, entry in enumerate(entries):
@@ -124,7 +136,7 @@ def encode_request(
     """Write an inference request; the client's half.
 
     Args:
-        inputs: (N, …) arrays by tensor name, of the contract's dtypes.
+        inputs: (N, …) arrays by tensor name, of the contract's dtypes; for models that take texts, one array of strings.
         outputs: Names of the outputs wanted; all where it is None.
         binary: Whether tensors go, and are to come, as raw bytes.
         id: An identifier that the answer repeats.
@@ -137,7 +149,7 @@ def encode_request(
         document["parameters"] = {"binary_data_output": True}
     if outputs is not None:
         document["outputs"] = [{"name": name, "parameters": {"binary_data": binary}} for name in outputs]
-    return write_message(document, "inputs", [(name, array, binary) for name, array in inputs.items()])
+    return write_message(document, "inputs", [(name, array, binary) for name, array in inputs.items()], write_texts)
 
 
 def decode_response(body: bytes, header_length: Union[str, int, None] = None) -> InferResponse:
@@ -153,10 +165,13 @@ def decode_response(body: bytes, header_length: Union[str, int, None] = None) ->
         name, datatype, shape = entry.get("name"), entry.get("datatype"), entry.get("shape")
         if not isinstance(name, str) or name in outputs:
             raise InputError(f"{where}: name is {shown(name)}, expected a name that did not come before")
-        if not isinstance(datatype, str) or datatype not in DTYPES:
-            raise InputError(f"{where}: datatype is {shown(datatype)}, expected one of {', '.join(DTYPES)}")
+        if not isinstance(datatype, str) or datatype not in (*DTYPES, BYTES):
+            raise InputError(f"{where}: datatype is {shown(datatype)}, expected one of {', '.join((*DTYPES, BYTES))}")
         if not _is_shape(shape, 0):
             raise InputError(f"{where}: shape is {shown(shape)}, expected a list of sizes")
+        if datatype == BYTES:
+            outputs[name] = text_array(read_texts(entry, math.prod(shape or ()), tail, where), tuple(shape or ()))
+            continue
         outputs[name] = read_tensor(entry, DTYPES[datatype], tuple(shape or ()), tail, where, finite=False)
     tail.finish()
     model_name, model_version = document.get("model_name"), document.get("model_version", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from edge.errors import InputError
 from edge.json_tensors import dumps, shown, to_array
 
 Array = np.ndarray[Any, Any]
+TextWriter = Callable[[Array, str], "tuple[list[str], bytes]"]
 HEADER_LENGTH = "Inference-Header-Content-Length"
 DATATYPES: Mapping[str, str] = {
     "uint8": "UINT8",
@@ -104,20 +105,30 @@ def _from_bytes(body: bytes, start: int, count: int, dtype: str, where: str, fin
     return np.require(array.astype(dtype, copy=False), requirements="A")
 
 
-def write_message(document: dict[str, Any], side: str, tensors: Sequence[tuple[str, Array, bool]]) -> Message:
+def write_message(
+    document: dict[str, Any], side: str, tensors: Sequence[tuple[str, Array, bool]], texts: Optional[TextWriter] = None
+) -> Message:
     """Write a document with its tensors.
 
     Args:
         document: The other fields; `side` is added.
         side: `inputs` or `outputs`.
         tensors: Name, array, and whether it goes as bytes behind the JSON.
+        texts: Writes arrays of texts, both ways; None where there are none.
 
     Raises:
         InputError: A dtype that the protocol has no name for here, or NaN or Infinity in JSON.
     """
-    entries, tail = [], []
+    entries: list[dict[str, Any]] = []
+    tail: list[bytes] = []
     for name, array, binary in tensors:
         datatype = DATATYPES.get(array.dtype.name)
+        if datatype is None and texts is not None and array.dtype.kind in "USO":
+            words, content = texts(array, repr(name))
+            entries.append({"name": name, "datatype": "BYTES", "shape": list(array.shape)})
+            entries[-1].update({"parameters": {"binary_data_size": len(content)}} if binary else {"data": words})
+            tail += [content] if binary else []
+            continue
         if datatype is None:
             raise InputError(f"{name!r} is {array.dtype}, expected one of {', '.join(DATATYPES)}")
         entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(array.shape)}

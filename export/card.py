@@ -19,6 +19,7 @@ TASKS = {
     "tabular-classification",
     "tabular-regression",
     "text-generation",
+    "sentence-similarity",
 }
 
 

@@ -60,15 +60,21 @@ def reference(program: str, contract_file: str, inputs: str, outputs: str) -> di
     promise = contract.load(Path(contract_file))
     # As a graph in a session: objects that only training needed, such as optimizers of older versions, are not made again.
     with unpacked(program) as folder, tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        meta = tf.compat.v1.saved_model.loader.load(session, [tf.saved_model.SERVING], str(folder))
-        told = meta.signature_def[SIGNATURE]
         asked, given = _matched(folder, promise)
+        try:
+            meta = tf.compat.v1.saved_model.loader.load(session, [tf.saved_model.SERVING], str(folder))
+            told = meta.signature_def[SIGNATURE]
 
-        def answer(feeds: Sequence[Array]) -> list[Array]:
-            rows = {told.inputs[own.name].name: feed for own, feed in zip(asked, feeds, strict=True)}
-            return list(session.run([told.outputs[own.name].name for own in given], rows))
+            def answer(feeds: Sequence[Array]) -> list[Array]:
+                rows = {told.inputs[own.name].name: feed for own, feed in zip(asked, feeds, strict=True)}
+                return list(session.run([told.outputs[own.name].name for own in given], rows))
 
-        return answer_all(promise, answer, inputs, outputs, f"tensorflow {tf.__version__}")
+            return answer_all(promise, answer, inputs, outputs, f"tensorflow {tf.__version__}")
+        except (*UNREADABLE, tf.errors.OpError, AttributeError, OSError) as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+            raise ConversionError(
+                f"{promise.name}: TensorFlow {tf.__version__} cannot run the SavedModel ({' '.join(lines[:2])[:200]}); save it anew"
+            ) from None
 
 
 def tflite(program: str, contract_file: str, samples: str, output: str) -> dict[str, Any]:
@@ -104,6 +110,8 @@ def unpacked(program: str) -> Iterator[Path]:
                 members = archive.infolist()
                 if sum(member.file_size for member in members) > MAX_BYTES or not all(safe_relative(m.filename) for m in members):
                     raise ConversionError(f"{Path(program).name}: too large, or with names that lead outside of it")
+                if len({member.filename for member in members}) != len(members):
+                    raise ConversionError(f"{Path(program).name}: a member is there twice, so that readers may see different models")
                 for member in members:
                     (Path(work) / member.filename).parent.mkdir(parents=True, exist_ok=True)
                     (Path(work) / member.filename).write_bytes(archive.read(member))

@@ -27,6 +27,7 @@ from export.sandbox import Sandbox
 Array = np.ndarray[Any, Any]
 NOTE = "given.json"
 TAKE_BYTES = 8 << 30  # of address space, for reading a file that nobody here has written
+ANSWER_BYTES = 24 << 30  # likewise, for letting it answer: torch and TensorFlow reserve much that they never touch
 RUNTIMES_ONLY = "the file's own answers come from the runtime that serves it, so this proves parity across runtimes only"
 
 
@@ -77,7 +78,8 @@ def hand_over(given: Given, runs: Path, limit_s: float = 600.0, memory_bytes: in
         sandbox = Sandbox(Path(work), runs / promise.name / ".logs", limit_s, memory_bytes)
         promise, taken = _take(given, file, promise, sandbox)
         parts = given_samples.part(samples, measured)
-        golden = _golden(sandbox, Path(work) / file, promise, parts.golden)
+        bounded = sandbox if memory_bytes else replace(sandbox, memory_bytes=ANSWER_BYTES)
+        golden = _golden(bounded, Path(work) / file, promise, parts.golden)
         with atomic_directory(target) as folder:
             shutil.copyfile(Path(work) / file, folder / file)
             (folder / "contract.json").write_text(promise.dumps(), encoding="utf-8")

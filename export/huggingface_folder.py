@@ -59,6 +59,22 @@ class Folder:
             )
         return told
 
+    @property
+    def pieces(self) -> int:
+        """How many ids the tokenizer may give: one more than its largest.
+
+        Raises:
+            ConversionError: It is no tokenizer of a known form.
+        """
+        told = self.read(TOKENIZER)
+        model, added = told.get("model"), told.get("added_tokens") or []
+        vocabulary = model.get("vocab") if isinstance(model, dict) else None
+        if not isinstance(vocabulary, (dict, list)) or not isinstance(added, list):
+            raise ConversionError(f"{self.path.name}: {TOKENIZER} has no vocabulary; {SAVE_TOKENIZER}")
+        ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else [len(vocabulary) - 1]
+        ids += [token.get("id") for token in added if isinstance(token, dict)]
+        return 1 + max((each for each in ids if isinstance(each, int)), default=-1)
+
     def has(self, name: str) -> bool:
         """Tell whether a file is there."""
         return (self.path / name).is_file()

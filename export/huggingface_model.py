@@ -36,7 +36,8 @@ class Texts(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Give (B, C) scores."""
-        return self.ask(ids)[0].logits
+        logits: Tensor = self.ask(ids)[0].logits
+        return logits
 
     def ask(self, ids: Tensor) -> tuple[Any, Tensor]:
         """Give what the network answers, and the (B, T) mask, 1.0 where there is text."""
@@ -115,9 +116,14 @@ def _fits(folder: Folder, promise: Contract) -> None:
     for step in (step for step in promise.preprocess if step.name == "wordpiece"):
         if step.parameters.get("padding", 0) != folder.padding or step.parameters.get("length") != tensor.row_shape[0]:
             raise ConversionError(
-                f"{promise.name}: wordpiece has {dict(step.parameters)}, expected padding={folder.padding} and length={tensor.row_shape[0]}, "
-                f"as the model and the shape of {tensor.name!r}"
+                f"{promise.name}: wordpiece has {dict(step.parameters)}, expected padding={folder.padding} and "
+                f"length={tensor.row_shape[0]}, as the model and the shape of {tensor.name!r}"
             )
+    known = folder.config.get("vocab_size")
+    if folder.takes_texts and isinstance(known, int) and folder.pieces > known:
+        raise ConversionError(
+            f"{folder.path.name}: the tokenizer gives ids up to {folder.pieces - 1}, the model knows {known}; they are not of one model"
+        )
     if folder.takes_texts and isinstance(tensor.row_shape[0], int) and tensor.row_shape[0] > longest(folder):
         raise ConversionError(f"{promise.name}: {tensor.name!r} has {tensor.row_shape[0]} ids, the model takes at most {longest(folder)}")
 
@@ -151,8 +157,8 @@ def _loaded(folder: Folder) -> tuple[nn.Module, list[str]]:
     lacking += sorted(str(key) for key in told["mismatched_keys"])
     if lacking:
         raise ConversionError(
-            f"{folder.path.name}: {len(lacking)} weights of {kind.__name__} are missing or of another shape ({', '.join(lacking[:3])}), and "
-            "chance would stand in their place; train the model to its end and save it anew"
+            f"{folder.path.name}: {len(lacking)} weights of {kind.__name__} are missing or of another shape ({', '.join(lacking[:3])}), "
+            "and chance would stand in their place; train the model to its end and save it anew"
         )
     half = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in state.values() if tensor.is_floating_point()} - {"float32"})
     notes = [f"{kind.__name__} by transformers {transformers.__version__}, attention computed step by step (eager)"]
@@ -164,7 +170,7 @@ def _class(folder: Folder) -> Any:
     import transformers
 
     kind = folder.config.get("model_type")
-    auto = {
+    auto: Any = {
         "text-classification": transformers.AutoModelForSequenceClassification,
         "image-classification": transformers.AutoModelForImageClassification,
         "sentence-similarity": transformers.AutoModel,

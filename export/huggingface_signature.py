@@ -166,8 +166,8 @@ def pooling(folder: Folder) -> tuple[str, bool]:
     unknown = [name for name in modules if name not in ("Transformer", "Pooling", "Normalize")]
     if unknown:
         raise ConversionError(
-            f"{folder.path.name}: {MODULES} has {', '.join(unknown)}; taken are Transformer, Pooling and Normalize; export the whole encoder "
-            "yourself: --program net.pt2"
+            f"{folder.path.name}: {MODULES} has {', '.join(unknown)}; taken are Transformer, Pooling and Normalize; export the whole "
+            "encoder yourself: --program net.pt2"
         )
     if not folder.has(f"{POOLING}/{CONFIG}"):
         return "mean", not modules or "Normalize" in modules

@@ -131,6 +131,8 @@ def _foreign(node: dict[str, Any]) -> str:
     config = node.get("config")
     name = config.get("name") if isinstance(config, dict) else None
     called = f" {name!r}" if isinstance(name, str) else ""
+    if not isinstance(kind, str):
+        return f"a class is called {str(kind)[:80]!r}, which is no name"
     if kind in FOREIGN:
         return f"layer{called} is a {kind}, which holds code of its own that is not run here"
     if isinstance(registered, str) and ">" in registered and not registered.startswith("keras"):

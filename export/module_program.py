@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +55,29 @@ def exported(module: Any, promise: Contract, title: str) -> Any:
     import torch
 
     axes = {axis: torch.export.Dim(axis, min=1) for t in promise.main.inputs for axis in t.shape if isinstance(axis, str)}
-    shapes = tuple({i: axes[axis] for i, axis in enumerate(t.shape) if isinstance(axis, str)} for t in promise.main.inputs)
-    feeds = tuple(torch.from_numpy(_example(t)) for t in promise.main.inputs)
+    feeds, shapes = (
+        _arranged(module, {t.name: part(t) for t in promise.main.inputs})
+        for part in (
+            lambda t: torch.from_numpy(_example(t)),
+            lambda t: {i: axes[axis] for i, axis in enumerate(t.shape) if isinstance(axis, str)},
+        )
+    )
     try:
         with torch.no_grad():
-            return torch.export.export(module, feeds, dynamic_shapes=shapes)
+            return torch.export.export(module, *feeds, dynamic_shapes=shapes[1] or shapes[0])
     except Exception as error:  # the exporter has errors of many kinds, with pages of text
         raise ConversionError(f"{title}: torch.export cannot follow it ({_reason(error)})") from None
+
+
+def _arranged(module: Any, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arrange the contract's inputs as `forward` takes them: by position, by name, or as one dictionary."""
+    parameters = inspect.signature(module.forward).parameters
+    names, several = list(parameters), any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters.values())
+    if len(names) == 1 and len(values) > 1 and not several:
+        return (dict(values),), {}
+    if set(values) <= set(names) and list(values) != names[: len(values)]:
+        return (), dict(values)
+    return tuple(values.values()), {}
 
 
 def _made(source: str) -> Any:

@@ -41,7 +41,7 @@ def inline(model: Any, path: Path) -> list[str]:
 
 def tensors(model: Any) -> Iterator[Any]:
     """Give every stored tensor: weights and constants of the graph, of graphs within it and of functions."""
-    for graph in _graphs(model):
+    for graph in graphs(model):
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
             yield from (sparse.values, sparse.indices)
@@ -56,13 +56,14 @@ def tensors(model: Any) -> Iterator[Any]:
 
 def nodes(model: Any) -> Iterator[Any]:
     """Give every node: of the graph, of graphs within it and of functions."""
-    for graph in _graphs(model):
+    for graph in graphs(model):
         yield from graph.node
     for function in model.functions:
         yield from function.node
 
 
-def _graphs(model: Any) -> Iterator[Any]:
+def graphs(model: Any) -> Iterator[Any]:
+    """Give the main graph and every graph within it or within functions."""
     waiting = [model.graph, *(a.g for f in model.functions for n in f.node for a in n.attribute if a.HasField("g"))]
     while waiting:
         graph = waiting.pop()

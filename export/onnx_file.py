@@ -6,11 +6,13 @@ that made it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edge.contract import Contract
 from edge.errors import ConversionError
+from export.onnx_data import graphs
 
 
 def finish(model: Any, promise: Contract, output: str) -> dict[str, Any]:
@@ -43,6 +45,24 @@ def finish(model: Any, promise: Contract, output: str) -> dict[str, Any]:
         "operators": [node.op_type for node in model.graph.node],
         "opset": next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
     }
+
+
+def rename(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Give a model's inputs and outputs other names; inner tensors of these names make way.
+
+    Args:
+        model: The `ModelProto`; it is changed.
+        inputs: The new names, in the order of the model's inputs.
+        outputs: Likewise.
+    """
+    own = [value.name for value in (*model.graph.input, *model.graph.output)]
+    names = {**{name: f"inner.{name}" for name in (*inputs, *outputs)}, **dict(zip(own, (*inputs, *outputs), strict=True))}
+    for graph in graphs(model):
+        for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+            value.name = names.get(value.name, value.name)
+        for node in graph.node:
+            for side in (node.input, node.output):
+                side[:] = [names.get(name, name) for name in side]
 
 
 def _name_batch(model: Any) -> None:

@@ -115,7 +115,7 @@ def require(kind: Kind, contract: Contract) -> None:
 
     Raises:
         ConversionError: A device or a browser is among the targets and the program cannot become TFLite, or a server is and it
-            cannot become ONNX; or a recipe needs another program.
+            cannot become ONNX; or a recipe needs another program; or TFLite is asked for an axis of any size beside the batch.
     """
     named = () if contract.recipes == "auto" else contract.recipes
     wrong = [name for name in named if name not in GIVEN] if kind.file == TFLITE else [name for name in named if name == "as_given"]
@@ -133,4 +133,10 @@ def require(kind: Kind, contract: Contract) -> None:
         raise ConversionError(
             f"{contract.name}: targets names {' and '.join(small)}, but {kind.title} ({kind.file}) cannot become TFLite; "
             'set targets=("server",) in the contract'
+        )
+    opened = next((t for t in contract.main.inputs if small and any(isinstance(axis, str) for axis in t.row_shape)), None)
+    if opened is not None:
+        raise ConversionError(
+            f"{contract.name}: input {opened.name!r} is {list(opened.shape)}, but files for {' and '.join(small)} (TFLite) have one size; "
+            'write the number into the contract, or set targets=("server",)'
         )

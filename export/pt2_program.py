@@ -19,6 +19,7 @@ from typing import Any
 
 from edge.errors import ConversionError
 from edge.storage import UNREADABLE
+from export.pt2_call import changed
 
 MAX_BYTES = 4 << 30
 MAX_JSON_BYTES = 256 << 20
@@ -42,18 +43,26 @@ def open_pt2(path: str) -> Any:
     """Load a program that `examine` finds harmless.
 
     Raises:
-        ConversionError: The file is damaged, or holds what could run code; the message names it.
+        ConversionError: The file is damaged, holds what could run code, or changes a buffer or an input while it answers; the
+            message names it.
     """
     examine(Path(path))
     import torch
 
     try:
-        return torch.export.load(path)
-    except (*UNREADABLE, AttributeError, AssertionError, OSError) as error:
+        program = torch.export.load(path)
+    except Exception as error:  # its readers and its verifier have errors without a common base
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ConversionError(
             f"{Path(path).name}: torch {torch.__version__} cannot load it ({reason}); save it anew with torch.export.save"
         ) from None
+    altered = changed(program)
+    if altered:
+        raise ConversionError(
+            f"{Path(path).name}: it changes {', '.join(altered[:3])} while it answers, so the same question would get another answer; "
+            "call .eval() before exporting, and make a state an input and an output"
+        )
+    return program
 
 
 def examine(path: Path) -> None:

@@ -13,6 +13,7 @@ from edge import contract
 from edge.contract import Contract
 from edge.errors import ConversionError
 from edge.storage import load_npz, save_npz
+from export.pt2_call import caller
 from export.pt2_program import open_pt2
 
 BATCH = 256
@@ -36,11 +37,10 @@ def run(program: str, contract_file: str, inputs: str, outputs: str) -> dict[str
     import torch
 
     promise = contract.load(Path(contract_file))
-    module = open_pt2(program).module()
+    answered = caller(open_pt2(program))
 
     def call(feeds: Sequence[Array]) -> list[Array]:
-        answer = module(*(torch.from_numpy(feed) for feed in feeds))
-        return [t.numpy() for t in (answer if isinstance(answer, (tuple, list)) else (answer,))]
+        return [tensor.numpy() for tensor in answered(*(torch.from_numpy(feed) for feed in feeds))]
 
     with torch.no_grad():
         return answer_all(promise, call, inputs, outputs, torch.__version__)

@@ -111,18 +111,18 @@ def _keras(source: str) -> dict[str, Any]:
 
 
 def _pt2(source: str) -> dict[str, Any]:
+    from export.pt2_call import input_names, output_names
     from export.pt2_program import open_pt2
 
     program = open_pt2(source)
     found: dict[str, Any] = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    taken, given = input_names(program), (program.graph_signature.user_outputs, output_names(program))
     sides = []
-    for names, plain in ((program.graph_signature.user_inputs, "input"), (program.graph_signature.user_outputs, "output")):
-        tensors: list[tuple[str, Any]] = [(str(name), found.get(str(name))) for name in names]
+    for nodes, names, plain in ((taken.keys(), taken.values(), "input"), (*given, "output")):
+        tensors: list[tuple[str, Any]] = [(name, found.get(str(node))) for node, name in zip(nodes, names, strict=True)]
         if any(getattr(value, "shape", None) is None for _, value in tensors):
-            raise ConversionError(
-                f"{Path(source).name}: an {plain} is no tensor ({', '.join(map(str, names))}); take and give tensors alone"
-            )
-        sides.append([Own(str(name), str(v.dtype).removeprefix("torch."), tuple(_size(n) for n in v.shape)) for name, v in tensors])
+            raise ConversionError(f"{Path(source).name}: an {plain} is no tensor ({', '.join(names)}); take and give tensors alone")
+        sides.append([Own(name, str(v.dtype).removeprefix("torch."), tuple(_size(n) for n in v.shape)) for name, v in tensors])
     return {**_sides(*sides), "targets": ["server", "device"]}
 
 

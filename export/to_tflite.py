@@ -13,6 +13,7 @@ from edge.contract import Graph
 from edge.errors import ConversionError
 from edge.storage import load_npz
 from export import operators
+from export.pt2_call import flat
 from export.pt2_program import open_pt2
 
 
@@ -34,7 +35,7 @@ def run(program: str, contract_file: str, samples: str, output: str) -> dict[str
     promise = contract.load(Path(contract_file))
     arrays = load_npz(Path(samples))
     example = tuple(torch.from_numpy(arrays[f"input/{t.name}"][:1]) for t in promise.main.inputs)
-    litert_torch.convert(open_pt2(program).module(), example).export(output)
+    litert_torch.convert(flat(open_pt2(program)), example).export(output)
     return inspect(output, promise.main)
 
 

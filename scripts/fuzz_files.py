@@ -1,18 +1,20 @@
 """Mutate small valid model files, let the readers of `tandem export --program` meet them, and count what becomes of each.
 
 `python scripts/fuzz_files.py` reads 10,000 mutants; `--share 0.1` a tenth of them; `--kind onnx --case 1234` one again, and
-shows what was said; `--markdown` prints the table of docs/bring-your-own.md. Ends with 1 where a case was a defect.
+shows what was said; `--results FILE`, then `--read FILE` prints the table of docs/bring-your-own.md. Ends with 1 where a case was a defect.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from fuzzing.child import mutant
@@ -34,6 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.make_seeds:
         make(CORPUS)
         return 0
+    if args.read:
+        print(table([Verdict(**json.loads(line)) for path in args.read for line in path.read_text(encoding="utf-8").splitlines()]))
+        return 0
     with tempfile.TemporaryDirectory(prefix="tandem-seeds-") as folder:
         seeds, started = unpack(CORPUS, Path(folder)), time.perf_counter()
         kinds = args.kind or list(KINDS)
@@ -43,10 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ThreadPoolExecutor(args.jobs) as pool:
             found = [verdict for verdicts in pool.map(lambda plan: _read(plan, args.seed, seeds), plans) for verdict in verdicts]
         seconds = time.perf_counter() - started
-    if args.case is not None:
-        print("\n".join(f"{each.verdict}: {each.words}" for each in found))
-    else:
-        print(table(found, args.seed, seconds) if args.markdown else _text(found, seconds))
+    if args.results:
+        args.results.write_text("".join(json.dumps(asdict(each)) + "\n" for each in found), encoding="utf-8")
+    print("\n".join(f"{each.verdict}: {each.words}" for each in found) if args.case is not None else _text(found, seconds))
     return int(any(each.verdict == "defect" for each in found))
 
 
@@ -58,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--case", type=int, help="this mutant alone")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="with --case: write the mutant there")
     parser.add_argument("--jobs", type=int, default=1, help="children at once (default: 1)")
-    parser.add_argument("--markdown", action="store_true", help="print the table for the documentation")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="write each verdict there, one line of JSON a case")
+    parser.add_argument("--read", type=Path, nargs="+", metavar="FILE", help="read nothing; print the table of such results")
     parser.add_argument("--make-seeds", action="store_true", help="make the seeds anew and store them")
     return parser
 
@@ -77,15 +82,15 @@ def _read(plan: Sequence[Case], seed: int, seeds: Path) -> list[Verdict]:
     return found
 
 
-def table(found: Sequence[Verdict], seed: int, seconds: float) -> str:
+def table(found: Sequence[Verdict]) -> str:
     """Write the verdicts by kind as a table in Markdown."""
-    head = "| kind | cases | went through | refused by name | refused at the child's border | ended the child | too slow | defects | peak MB |"
+    head = "| kind | cases | went through | refused by name | unforeseen | ended its child | too slow | defects | peak MB |"
     rows = [head, "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for kind, counts in {**tally(found), "all": Counter(each.verdict for each in found)}.items():
         of_kind = [each for each in found if kind in (each.kind, "all")]
         cells = [str(counts[verdict]) for verdict in VERDICTS]
         rows.append(f"| {kind} | {len(of_kind)} | {' | '.join(cells)} | {max(each.peak_kb for each in of_kind) / 1000:.0f} |")
-    return "\n".join([*rows, "", f"Seed {seed}; {seconds:.0f} s."])
+    return "\n".join(rows)
 
 
 def _text(found: Sequence[Verdict], seconds: float) -> str:

@@ -77,7 +77,8 @@ class Api:
     async def openapi(self, _: Request) -> Response:
         """Describe the API, from the contracts of the models that answer."""
         models = [entry.model for entry in self.registry.entries if entry.model is not None]
-        return json_response(openapi.document(models, self.settings.max_body_bytes))
+        described = openapi.document(models, self.settings.max_body_bytes)
+        return json_response(openapi.secured(described) if self.settings.safety.keys else described)
 
     async def docs(self, _: Request) -> Response:
         """Give the API page; it asks this server alone."""

@@ -22,6 +22,7 @@ from serving.errors import MethodNotAllowedError, UnknownPathError
 from serving.headers import Application as Asgi
 from serving.headers import headed
 from serving.metrics import Metrics
+from serving.model_facts import ModelFacts
 from serving.path import InferencePath, target
 from serving.registry import Registry
 from serving.repository import Repository
@@ -39,7 +40,8 @@ class Application:
         self._registry, self._metrics, self._loaded, self._safety = registry, metrics, loaded, settings.safety
         self._border = border = Border(registry, metrics, settings.log_requests)
         self.inference = InferencePath(settings, border)
-        table = _table(Api(settings, registry, metrics, self.inference.sample_load))
+        table = _facts_table(ModelFacts(settings, registry, metrics, self.inference.sample_load))
+        table += _table(Api(settings, registry, metrics, self.inference.sample_load))
         public, admin = (_admin_table(Repository(registry, self.inference.retire, allowed)) for allowed in (False, True))
         self.web = Starlette(routes=_routes(table + public, border), lifespan=self._lifespan)
         self.admin = Guard(headed(Starlette(routes=_routes(table + admin, border, inference=False))), settings.safety, border, admin=True)
@@ -114,6 +116,13 @@ def _table(api: Api) -> list[tuple[str, str, Handler]]:
             ("GET", f"{model}/ready", api.model_ready),
             ("GET", f"{model}/contract", api.contract),
         ]
+    return table
+
+
+def _facts_table(facts: ModelFacts) -> list[tuple[str, str, Handler]]:
+    table: list[tuple[str, str, Handler]] = [("GET", "/v2/models/stats", facts.all_statistics)]
+    for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        table += [("GET", f"{model}/config", facts.config), ("GET", f"{model}/stats", facts.statistics)]
     return table
 
 

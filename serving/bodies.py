@@ -130,17 +130,21 @@ def expect_type(body: Body, accepted: Iterable[str]) -> None:
         raise UnsupportedMediaError(f"Content-Type is {body.media_type[:80]!r}, expected {' or '.join(accepted)}")
 
 
-def form_fields(body: Body) -> list[tuple[str, bytes]]:
+def form_fields(body: Body, most: int = 1 << 16) -> list[tuple[str, bytes]]:
     """Take a multipart form apart: field names and contents, in order. No part reaches the disk.
 
+    Args:
+        body: The form.
+        most: The most parts that are looked for; a form may have a hundred thousand, which takes seconds.
+
     Raises:
-        InputError: The form has no boundary, is cut off, or is malformed.
+        InputError: The form has no boundary, is cut off, is malformed, or has too many parts.
     """
     _, options = parse_options_header(body.content_type)
     boundary = options.get(b"boundary")
     if not boundary:
         raise InputError("the multipart Content-Type has no boundary, expected one; let the HTTP client set that header")
-    parts = _Parts()
+    parts = _Parts(most)
     try:
         parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]  # a TypedDict, filled by name
         parser.write(body.content)
@@ -155,7 +159,8 @@ def form_fields(body: Body) -> list[tuple[str, bytes]]:
 class _Parts:
     """What the parser has met so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self.fields: list[tuple[str, bytes]] = []
         self.whole = False
         self._header, self._value, self._name, self._content = bytearray(), bytearray(), "", bytearray()
@@ -174,6 +179,8 @@ class _Parts:
         }
 
     def _begin(self) -> None:
+        if len(self.fields) >= self._most:
+            raise InputError(f"the multipart form has more than {self._most} parts, expected at most that; send several requests")
         self._name, self._content = "", bytearray()
 
     def _begin_header(self) -> None:

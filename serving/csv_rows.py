@@ -12,7 +12,7 @@ from edge.errors import InputError
 from edge.json_tensors import shown, to_array
 
 Array = np.ndarray[Any, Any]
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 
 

@@ -24,7 +24,7 @@ from serving.headers import ANSWER
 from serving.responses import REQUEST_ID
 
 Step = Callable[[Mapping[str, Any]], Awaitable[Outcome]]
-LAST_WORDS_S = 1.0  # for saying that the deadline has passed
+READING_S = 1.0  # that a caller has at least for reading an event, even where the deadline has passed meanwhile
 MEDIA_TYPE = "text/event-stream"
 FIELDS = ("prompt", "length", "temperature", "top_k", "seed")
 
@@ -99,7 +99,6 @@ class Stream:
                 raise
             response, reason = border.refuse(error, self.request_id)
             if not self.stuck and not self.gone.done():
-                self.deadline = asyncio.get_running_loop().time() + LAST_WORDS_S
                 with contextlib.suppress(DeadlineError):
                     await self._pass(b"event: error\ndata: " + bytes(response.body) + b"\n\n", more=False)
             return reason
@@ -120,7 +119,7 @@ class Stream:
 
     async def _pass(self, content: bytes, *, more: bool) -> None:
         try:
-            async with asyncio.timeout_at(self.deadline):
+            async with asyncio.timeout_at(max(self.deadline, asyncio.get_running_loop().time() + READING_S)):
                 await self.send({"type": "http.response.body", "body": content, "more_body": more})
         except TimeoutError:
             self.stuck = True

@@ -43,7 +43,7 @@ def is_small(body: Body, header_length: str | None) -> bool:
 
 
 def read_infer(model: Model, body: Body, header_length: str | None, max_batch: int) -> Work:
-    """Read a V2 inference request: logical tensors in, logical tensors out, no steps.
+    """Read a V2 inference request: logical tensors in, logical tensors out, no steps but what texts (BYTES) need to become tensors.
 
     Raises:
         InputError: The request does not fit the contract.
@@ -52,12 +52,16 @@ def read_infer(model: Model, body: Body, header_length: str | None, max_batch: i
     start = time.perf_counter()
     expect_type(body, (*JSON_TYPES, *BINARY_TYPES))
     contract = model.contract
-    request = decode_request(body.content, contract.main, header_length, max_batch=max_batch)
+    request = decode_request(body.content, contract.main, header_length, max_batch=max_batch, texts=inputs.takes_texts(contract))
 
     def answer(outputs: Mapping[str, Array]) -> Message:
         return encode_response(contract.name, contract.version, outputs, request)
 
-    return Work(request.inputs, answer, {names.DECODE: time.perf_counter() - start})
+    seconds = {names.DECODE: time.perf_counter() - start}
+    if request.texts is None:
+        return Work(request.inputs, answer, seconds)
+    rows = model.stack([_prepare(model, text, i, len(request.texts)) for i, text in enumerate(request.texts)])
+    return Work(rows, answer, {**seconds, names.PREPROCESS: time.perf_counter() - start - seconds[names.DECODE]})
 
 
 def read_predict(model: Model, body: Body, max_batch: int, max_pixels: int = MAX_PIXELS) -> Work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from edge.contract import Contract, Tensor
@@ -15,6 +16,7 @@ from serving.bodies import BINARY_TYPES, FORM_TYPE, JSON_TYPES, Body, form_field
 
 TEXT_TYPE, CSV_TYPE = "text/plain", "text/csv"
 PICTURE_FIELDS = ("image", "file")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it reports damaged pictures, which the caller is told
 _PICTURE_RANKS = (2, 3)
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
 
@@ -66,7 +68,7 @@ def values(body: Body, contract: Contract, max_batch: int, max_pixels: int = MAX
         UnsupportedMediaError: The content type is not taken.
         TooLargeError: Pictures unfold to more pixels, together, than a request may have.
     """
-    found = _values(body, contract)
+    found = _values(body, contract, max_batch)
     if not found:
         raise InputError("there is no input, expected one or more")
     if len(found) > max_batch:
@@ -86,7 +88,7 @@ def _check_pixels(found: list[Any], most: int) -> None:
         )
 
 
-def _values(body: Body, contract: Contract) -> list[Any]:
+def _values(body: Body, contract: Contract, most: int) -> list[Any]:
     kind = body.media_type
     if kind in ("", *JSON_TYPES):
         document = parse(body.content)
@@ -101,14 +103,14 @@ def _values(body: Body, contract: Contract) -> list[Any]:
     if not takes_pictures(contract):
         raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected {', '.join(accepted_types(contract))}")
     if kind == FORM_TYPE:
-        return _from_form(body)
+        return _from_form(body, most + 1)
     if kind.startswith("image/") or kind in BINARY_TYPES:
         return [_picture(body.content)]
     raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected one of {', '.join(accepted_types(contract))}")
 
 
-def _from_form(body: Body) -> list[bytes]:
-    fields = form_fields(body)
+def _from_form(body: Body, most: int) -> list[bytes]:
+    fields = form_fields(body, most)
     for name, _ in fields:
         if name not in PICTURE_FIELDS:
             raise InputError(

@@ -10,9 +10,11 @@ import numpy as np
 from edge import __version__, png
 from edge.client import TIMEOUT_HEADER
 from edge.contract import Contract, Tensor
+from edge.generation import is_generator
 from edge.model import Model
 from edge.protocol import DATATYPES, HEADER_LENGTH
-from serving.inputs import CSV_TYPE, TEXT_TYPE, takes_pictures, takes_rows, takes_tables, takes_texts
+from serving import openapi_texts
+from serving.inputs import CSV_TYPE, takes_pictures, takes_rows, takes_tables, takes_texts
 from serving.pictures import gives_picture
 
 JSON, BINARY = "application/json", "application/octet-stream"
@@ -20,13 +22,14 @@ MAX_EXAMPLE_VALUES = 4096
 _NUMBERS = {"uint8": "integer", "int8": "integer", "int32": "integer", "int64": "integer", "float32": "number", "bool": "boolean"}
 _REFUSALS = {
     "400": "The request does not fit; `error` says what came and what was expected.",
+    "401": "No bearer token came, or one that nobody has.",
     "404": "No such model, version or path.",
     "405": "The path does not take that method.",
     "406": "The model gives no answer of a kind that `Accept` names.",
     "408": "The body did not come in time.",
     "413": "The body is larger than the limit.",
     "415": "The content type is not taken.",
-    "429": "The queue is full; `Retry-After` says when to try again.",
+    "429": "The queue is full, or one caller asks too often; `Retry-After` says when to try again.",
     "503": "The model is not ready, or the server is stopping; `error` says why.",
     "504": "The deadline cannot be met, or passed before the request could begin.",
 }
@@ -51,19 +54,31 @@ def document(models: Sequence[Model], max_body_bytes: int) -> dict[str, Any]:
     }
 
 
+def secured(described: dict[str, Any]) -> dict[str, Any]:
+    """Add to a description that every request needs a bearer token."""
+    described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    described["security"] = [{"token": []}]
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            operation["responses"].update(_refusals("401", "429"))
+    described["paths"]["/v2/health/live"]["get"]["security"] = []
+    return described
+
+
 def _server_paths() -> dict[str, Any]:
     ready = _get("server", "ready", "Readiness of the server and of each model", {"type": "object"})
     ready["get"]["responses"]["503"] = {"description": "Some model is not ready.", **_json({"type": "object"})}
     metrics = _get("server", "metrics", "Metrics for Prometheus", {"type": "string"})
     metrics["get"]["responses"]["200"]["content"] = {"text/plain": {"schema": {"type": "string"}}}
-    index = _post("server", "repository_index", "Models and their states", {JSON: {"schema": {"type": "object"}}}, "RepositoryIndex")[
-        "post"
-    ]
+    wanted = {"type": "object", "properties": {"ready": {"type": "boolean", "description": "whether to list those alone that answer"}}}
+    index = _post("server", "repository_index", "Models and their states", {JSON: {"schema": wanted}}, "RepositoryIndex")["post"]
     index["requestBody"]["required"] = False
+    index["parameters"] = []
     return {
         "/v2": _get("server", "server", "Metadata of the server", {"type": "object"}),
         "/v2/health/live": _get("server", "live", "Liveness", {"type": "object"}),
         "/v2/health/ready": ready,
+        "/v2/models/stats": _get("server", "statistics", "Statistics of every model, in Triton's form", {"type": "object"}),
         "/v2/repository/index": {"post": index},
         "/metrics": metrics,
     }
@@ -77,9 +92,14 @@ def _model_paths(model: Model) -> dict[str, Any]:
     }
     if gives_picture(contract):
         paths[f"/predict/{name}"]["post"]["responses"]["200"]["content"][png.MEDIA_TYPE] = _png(contract)
+    if is_generator(contract):
+        paths[f"/generate/{name}"] = _post(name, f"generate_{name}", "A text, token by token", openapi_texts.generate_body(model), "Error")
+        paths[f"/generate/{name}"]["post"]["responses"]["200"] = {"description": "A text.", "content": openapi_texts.event_stream()}
     for base, key in ((f"/v2/models/{name}", name), (f"/v2/models/{name}/versions/{version}", f"{name}_{version}")):
         paths[base] = _get(name, f"metadata_{key}", "Metadata: inputs, outputs, versions", {"type": "object"})
         paths[f"{base}/ready"] = _get(name, f"ready_{key}", "Readiness of the model", {"type": "object"})
+        paths[f"{base}/config"] = _get(name, f"config_{key}", "Configuration, in Triton's form", {"type": "object"})
+        paths[f"{base}/stats"] = _get(name, f"stats_{key}", "Statistics, in Triton's form", {"type": "object"})
         paths[f"{base}/contract"] = _get(name, f"contract_{key}", "The whole contract", {"type": "object"})
         paths[f"{base}/infer"] = _post(name, f"infer_{key}", "V2 inference on tensors, without steps", _infer_body(model), "InferResponse")
         paths[f"{base}/infer"]["post"]["parameters"].append(_header_length())
@@ -95,7 +115,7 @@ def _png(contract: Contract) -> dict[str, Any]:
 
 def _infer_body(model: Model) -> dict[str, Any]:
     graph = model.contract.main
-    schema = {
+    schema: dict[str, Any] = {
         "type": "object",
         "required": ["inputs"],
         "properties": {
@@ -113,6 +133,11 @@ def _infer_body(model: Model) -> dict[str, Any]:
             for name, array in inputs.items()
         ]
         content["examples"] = {"golden sample": {"value": {"id": "example", "inputs": entries}}}
+    if takes_texts(model.contract):
+        schema["properties"]["inputs"] = {
+            "anyOf": [schema["properties"]["inputs"], {"type": "array", "items": openapi_texts.text_tensor()}]
+        }
+        content.setdefault("examples", {})["a text"] = {"value": openapi_texts.infer_example(model)}
     return {JSON: content, BINARY: {}}
 
 
@@ -120,17 +145,21 @@ def _predict_body(model: Model) -> dict[str, Any]:
     contract = model.contract
     if takes_pictures(contract):
         return _picture_body(contract)
+    if takes_texts(contract):
+        return openapi_texts.predict_body(model)
     rows = {name: array[0] for name, array in model.bundle.golden.inputs.items()}
     content: dict[str, Any] = {"schema": _inputs_schema({"type": "object"} if len(rows) > 1 else {"type": "array"})}
     if contract.preprocess == () and sum(np.size(row) for row in rows.values()) <= MAX_EXAMPLE_VALUES:
         content["examples"] = {"golden sample": {"value": {"instances": [{name: row.tolist() for name, row in rows.items()}]}}}
     found: dict[str, Any] = {JSON: content}
-    if takes_texts(contract):
-        found[TEXT_TYPE] = {"schema": {"type": "string", "description": "one text"}}
     if takes_tables(contract):
-        found[CSV_TYPE] = {"schema": {"type": "string", "description": "a table of daily prices, columns named in its header line"}}
+        found[CSV_TYPE] = {
+            "schema": {"contentMediaType": CSV_TYPE, "description": "a table of daily prices, columns named in its header line"}
+        }
     if takes_rows(contract):
-        found[CSV_TYPE] = {"schema": {"type": "string", "description": "one input a line, numbers separated by commas, no header line"}}
+        row = ",".join(map(str, next(iter(rows.values())).tolist()))
+        csv = {"type": "string", "description": "one input a line, numbers separated by commas, no header line"}
+        found[CSV_TYPE] = {"schema": csv, "examples": {"two lines": {"value": f"{row}\n{row}\n"}}}
     return found
 
 
@@ -216,7 +245,8 @@ def _get(tag: str, operation: str, summary: str, schema: dict[str, Any]) -> dict
 
 
 def _post(tag: str, operation: str, summary: str, content: dict[str, Any], answer: str) -> dict[str, Any]:
-    responses = {"200": {"description": "The answer.", **_json({"$ref": f"#/components/schemas/{answer}"})}, **_refusals(*_REFUSALS)}
+    refusals = _refusals(*(code for code in _REFUSALS if code != "401"))
+    responses = {"200": {"description": "The answer.", **_json({"$ref": f"#/components/schemas/{answer}"})}, **refusals}
     body = {"required": True, "content": content}
     described = {"tags": [tag], "operationId": operation, "summary": summary, "parameters": [_deadline()]}
     return {"post": {**described, "requestBody": body, "responses": responses}}

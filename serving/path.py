@@ -35,6 +35,7 @@ PREDICT, GENERATE = "/predict/{model}", "/generate/{model}"
 INFER, INFER_VERSION = "/v2/models/{model}/infer", "/v2/models/{model}/versions/{version}/infer"
 _TIMEOUT, _LENGTH, _ID = (name.lower().encode() for name in (TIMEOUT_HEADER, HEADER_LENGTH, REQUEST_ID))
 DRAIN_S = 30.0
+SMALL_ANSWER_BYTES = 2 << 10  # of tensors: writing them, in JSON at worst, takes no longer than handing them to a thread
 
 
 class Target(NamedTuple):
@@ -171,7 +172,8 @@ class InferencePath:
             outcome = await self._run(lane, work, deadline)
             begun = time.perf_counter()
             outputs = outcome.outputs or {}
-            message = work.answer(outputs) if small else await self._loop.run_in_executor(self._pool, work.answer, outputs)
+            here = small or (route != PREDICT and sum(array.nbytes for array in outputs.values()) <= SMALL_ANSWER_BYTES)
+            message = work.answer(outputs) if here else await self._loop.run_in_executor(self._pool, work.answer, outputs)
         finally:
             lane.in_flight -= 1
             reader.release()

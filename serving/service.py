@@ -16,6 +16,7 @@ from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLConfigException
 
 from edge.errors import TandemError
+from serving import balance
 from serving.app import create_app
 from serving.metrics import Metrics
 from serving.registry import Registry
@@ -46,6 +47,16 @@ def _freeze() -> None:
 
 
 APP = create_app(SETTINGS, REGISTRY, METRICS, _freeze)
+
+
+def _balance() -> None:
+    """Where several workers serve, and this process is one of them, share connections evenly."""
+    folder, number = os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), bentoml.server_context.worker_index
+    if SETTINGS.workers > 1 and folder and number is not None:
+        balance.install(folder, number - 1)
+
+
+_balance()
 
 
 class DirectService(bentoml.Service):  # type: ignore[misc]  # BentoML is untyped here

@@ -10,7 +10,10 @@ from queue import SimpleQueue
 from typing import Any
 
 Done = Callable[[Any], None]
-INLINE_S = 0.0005  # a batch that is expected to take less runs on the event loop: handing it to a thread costs about as much
+# A batch that is expected to take less runs on the event loop. Handing it to a thread costs 4 to 20 µs of processor time; with a
+# processor to spare the thread wins from 100 µs on, without one it never does, and the loop should not stand still for long.
+# Measured by `python -m benchmarks.serving.handover`.
+INLINE_S, INLINE_ALONE_S = 0.0001, 0.0005
 
 
 class Threads:
@@ -19,6 +22,7 @@ class Threads:
     def __init__(self, slots: int) -> None:
         """Start the threads; needs a running event loop."""
         self.slots = slots
+        self._inline = INLINE_S if slots > 1 else INLINE_ALONE_S
         self._loop = asyncio.get_running_loop()
         self.now = self._loop.time
         self._work: SimpleQueue[tuple[Callable[[], Any], Done] | None] = SimpleQueue()
@@ -36,7 +40,7 @@ class Threads:
 
     def start(self, work: Callable[[], Any], done: Done, expected: float) -> None:
         """Run work, which raises nothing, on a thread, or at once where that is quicker; hand its result to `done` on the event loop."""
-        if expected < INLINE_S:
+        if expected < self._inline:
             self._loop.call_soon(done, work())
         else:
             self._work.put((work, done))

@@ -210,8 +210,9 @@ def image_to_image(name: str, height: int, width: int, channels: int, meaning: s
 def recommender(name: str, things: int, titles: str = "titles.txt", users: str = "users.npz") -> Contract:
     """Return the contract of a recommender; change what differs with `dataclasses.replace`.
 
-    The graph takes the stars that are known of somebody, 0 where there are none, and gives the stars that they would give to
-    what they have not rated. Whoever asks is a known user or gives some ratings of their own: to the graph it is the same.
+    The graph takes the stars that are known of somebody, 0 where there are none, and gives for everything else the stars that
+    they would give, and how likely they are to choose it, which ranks. Whoever asks is a known user or gives some ratings of
+    their own: to the graph it is the same.
 
     Args:
         name: Model name, `dataset_architecture`.
@@ -223,13 +224,14 @@ def recommender(name: str, things: int, titles: str = "titles.txt", users: str =
         ContractError: A size or a name cannot be used.
     """
     ratings = Tensor("ratings", "uint8", ("batch", things), "NC", (0.0, 5.0), "stars from 1 to 5, 0 where there are none")
-    stars = Tensor("stars", "float32", ("batch", things), "NC", None, "predicted stars, 0 for what is rated already")
+    meaning = "predicted stars, 0 for what is rated already; and how likely it is to be chosen, unnormalised"
+    answers = Tensor("answers", "float32", ("batch", things, 2), "NCL", None, meaning)
     return Contract(
         schema=1,
         name=name,
         version="1.0.0",
         task="recommendation",
-        graphs=(Graph("main", (ratings,), (stars,)),),
+        graphs=(Graph("main", (ratings,), (answers,)),),
         preprocess=(Step("read_json"), Step("rate", titles=titles, users=users)),
         postprocess=(Step("top_n", titles=titles, most=100),),
         assets={"titles": titles, "users": users},

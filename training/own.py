@@ -1,4 +1,4 @@
-"""Recipes that learn by a loop of their own: games against another network, trial and error in a world."""
+"""Recipes that learn by a loop of their own, against another network or by trial and error; and what a trained model gives besides."""
 
 from __future__ import annotations
 
@@ -36,19 +36,13 @@ class OwnTraining:
         metric: What the loop measures after each epoch, for people; it decides which epoch is kept.
         direction: Which of its values are better.
         released: Gives the part of the model that leaves, such as a generator without its discriminator; the whole without it.
-        conclude: Takes the trained part that leaves, on the CPU and ready to answer, and the splits.
     """
 
     loop: Callable[[Any, Splits, FitSettings, Objective], Loop]
     metric: str
     direction: Literal["higher", "lower"]
     released: Callable[[Any], Any] | None = None
-    conclude: Callable[[Any, Splits], Conclusion] | None = None
 
     def leaving(self, model: Any) -> Any:
         """Return the part of a model that leaves."""
         return model if self.released is None else self.released(model)
-
-    def concluded(self, released: Any, splits: Splits) -> Conclusion:
-        """Return what the trained part that leaves gives, or the splits as they were."""
-        return Conclusion(splits) if self.conclude is None else self.conclude(released, splits)

@@ -42,7 +42,7 @@ def value_iteration(discount: float = 0.9, precision: float = 1e-10) -> Array:
             return table
 
 
-def q_learning(discount: float = 0.9, steps: int = 100_000, exploration: float = 0.3, seed: int = 0) -> Array:
+def q_learning(discount: float = 0.9, steps: int = 50_000, exploration: float = 0.3, seed: int = 0) -> Array:
     """Learn the same table, (3, 2), by driving, without knowing the world; rates fall with the visits of each pair.
 
     Source: Watkins and Dayan, 1992.
@@ -60,7 +60,8 @@ def q_learning(discount: float = 0.9, steps: int = 100_000, exploration: float =
         row = STATES.index(state)
         column = int(random.integers(len(ACTIONS))) if random.random() < exploration else int(table[row].argmax())
         outcomes = WORLD[state, ACTIONS[column]]
-        _, following, reward = outcomes[random.choice(len(outcomes), p=[chance for chance, _, _ in outcomes])]
+        passed = np.cumsum([chance for chance, _, _ in outcomes]) < random.random()
+        _, following, reward = outcomes[int(passed.sum())]
         visits[row, column] += 1
         goal = reward + discount * table[STATES.index(following)].max()
         table[row, column] += (goal - table[row, column]) / visits[row, column] ** 0.7

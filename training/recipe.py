@@ -24,6 +24,7 @@ Schedule = Literal["constant", "one_cycle", "cosine"]
 FrameworkName = Literal["pytorch", "keras", "estimators"]
 SOURCES: tuple[str, ...] = get_args(Source)
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
+OPTIMIZERS = ("adamw", "sgd")
 TaskName = Literal["classification", "regression", "detection"]
 FRAMEWORKS: tuple[str, ...] = get_args(FrameworkName)
 TASKS: tuple[str, ...] = get_args(TaskName)
@@ -112,7 +113,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How a classifier is fitted; the loss is cross-entropy, the optimiser AdamW.
+    """How a model is fitted; the task says with which loss, where the recipe has none of its own.
 
     Attributes:
         epochs: Passes over the training data, at most.
@@ -121,7 +122,8 @@ class FitSettings:
         schedule: `constant`; `one_cycle`, up and down; `cosine`, down to nothing.
         patience: Epochs without a better validation metric after which training stops; None means never.
         seed: Of weights, shuffling and whatever else is random.
-        weight_decay: Of AdamW.
+        weight_decay: Of the optimiser.
+        optimizer: `adamw`, or `sgd`, with a momentum of 0.9 that `one_cycle` varies; PyTorch only.
         clip_norm: The largest norm that a gradient may have, over all weights; a larger one is scaled down to it.
         accumulate: Batches whose gradients are averaged into one step of the optimiser.
         warmup: The share of all steps in which the learning rate rises from nothing; `one_cycle` has its own rise.
@@ -139,6 +141,7 @@ class FitSettings:
     patience: int | None = None
     seed: int = 0
     weight_decay: float = 0.0
+    optimizer: str = "adamw"
     clip_norm: float | None = None
     accumulate: int = 1
     warmup: float = 0.0
@@ -160,17 +163,21 @@ class FitSettings:
         check_above_zero("learning_rate", self.learning_rate)
         if self.clip_norm is not None:
             check_above_zero("clip_norm", self.clip_norm)
-        for name in ("mixed_precision", "channels_last", "compile"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"{name} is {getattr(self, name)!r}, expected true or false")
         if not (finite(self.weight_decay) and self.weight_decay >= 0):
             raise UsageError(f"weight_decay is {self.weight_decay!r}, expected a finite number of 0 or more")
-        if self.schedule not in SCHEDULES:
-            raise UsageError(f"schedule is {self.schedule!r}, expected one of {', '.join(SCHEDULES)}")
+        self._check_words()
         if not (finite(self.warmup) and 0 <= self.warmup < 1):
             raise UsageError(f"warmup is {self.warmup!r}, expected a share of the steps from 0 to below 1")
         if self.warmup and self.schedule == "one_cycle":
             raise UsageError(f"warmup is {self.warmup!r} with the schedule one_cycle, which rises by itself; expected constant or cosine")
+
+    def _check_words(self) -> None:
+        for name, known in (("schedule", SCHEDULES), ("optimizer", OPTIMIZERS)):
+            if getattr(self, name) not in known:
+                raise UsageError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(known)}")
+        for name in ("mixed_precision", "channels_last", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {getattr(self, name)!r}, expected true or false")
 
 
 @dataclass(frozen=True)
@@ -192,8 +199,8 @@ class Recipe:
             where the contract has no preprocessing.
         subset_floor: The metric's floor where only a subset of the data can be had; the contract's where it is None.
         own: How it learns where that is no fit of outputs to targets: games, trial and error; None where it is one.
-        conclude: Takes the trained model, on the CPU and ready to answer, and the splits, and measures and draws for people what
-            no task knows of; a recipe with a loop of its own names that there.
+        conclude: Takes the trained model that leaves, on the CPU and ready to answer, and the splits; measures and draws for people
+            what no task knows of, and may give the splits other targets.
     """
 
     contract: Contract
@@ -269,8 +276,6 @@ class Recipe:
 
     def concluded(self, released: Any, splits: Splits) -> Conclusion:
         """Return what the trained model that leaves gives beside its answers; the splits as they were where nothing is asked of it."""
-        if self.own is not None:
-            return self.own.concluded(released, splits)
         return Conclusion(splits) if self.conclude is None else self.conclude(released, splits)
 
     def with_fit(self, *, epochs: int | None = None, seed: int | None = None, learning_rate: float | None = None) -> Recipe:

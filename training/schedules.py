@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from training.recipe import FitSettings
 
-_BETA1 = 0.9  # of AdamW
+_BETA1 = 0.9  # of AdamW, and the momentum of SGD
 _RISE = 0.3  # the share of one cycle's steps that rises
 _START_DIVISOR, _END_DIVISOR = 25, 1e4  # one cycle starts at peak / 25 and ends at a ten-thousandth of that
 _CALM, _QUICK = 0.95, 0.85  # the first moment's decay where one cycle's rate is lowest and highest

@@ -44,6 +44,11 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def busy(self) -> int:
+        """Connections on which an answer is awaited."""
+        return sum(connection.busy for connection in self._open.values())
+
     def connect(self) -> Connection:
         """Open one more."""
         link = socket.create_connection(("127.0.0.1", self._port), timeout=10)

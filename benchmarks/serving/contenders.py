@@ -27,7 +27,11 @@ class Start:
 
 @dataclass(frozen=True)
 class Contender:
-    """A server with one setting. `environment` names its pins; `kinds` are the forms of questions that it is asked."""
+    """A server with one setting.
+
+    `kinds` are the forms of questions that it is asked. What takes long to start and plays
+    no part in the goals has fewer rounds (`most_rounds`).
+    """
 
     name: str
     title: str
@@ -37,6 +41,7 @@ class Contender:
     models: tuple[str, ...] = ("small", "mobilenet")
     kinds: tuple[str, ...] = (RAW, JSON, JPEG)
     ready_s: float = 60.0
+    most_rounds: int = 1000
     checkout: Path = field(default=ROOT)
 
 
@@ -59,7 +64,11 @@ def _environment(bundle: Bundle, device: str, port: int) -> dict[str, str]:
 
 def _bentoml(bundle: Bundle, device: str, port: int) -> Start:
     command = [str(python_of("bentoml", device)), "-m", "bentoml", "serve", "bentoml_server:Bench", "--port", str(port)]
-    environment = {**_environment(bundle, device, port), "BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(bundle.root.parent / "bentoml")}
+    environment = {
+        **_environment(bundle, device, port),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_HOME": str(bundle.root.parent / "bentoml"),
+    }
     return Start([*command, "--host", "127.0.0.1"], PEERS, environment)
 
 
@@ -70,7 +79,12 @@ def tandem_from(checkout: Path) -> Callable[[Bundle, str, int], Start]:
         command = [sys.executable, "-m", "bentoml", "serve", "serving.service:TandemService", "--host", "127.0.0.1", "--port", str(port)]
         home = bundle.root.parent / f"tandem-{port}"  # BentoML empties the metrics of whatever else uses the same one
         environment = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "DEVICE": device, "PORT": str(port)}
-        environment |= {"PYTHONPATH": str(checkout), "TANDEM_BUNDLES": str(bundle.root), "TANDEM_MODELS": bundle.name, "TANDEM_THREADS": "1"}
+        environment |= {
+            "PYTHONPATH": str(checkout),
+            "TANDEM_BUNDLES": str(bundle.root),
+            "TANDEM_MODELS": bundle.name,
+            "TANDEM_THREADS": "1",
+        }
         return Start(command, checkout, environment)
 
     return start
@@ -86,14 +100,22 @@ CONTENDERS: Mapping[str, Contender] = {
     contender.name: contender
     for contender in (
         Contender(TANDEM, "Tandem", questions.tandem, tandem_from(ROOT), "Open Inference Protocol v2; every check and metric on"),
-        Contender("starlette", "Starlette + uvloop + httptools", questions.plain, _program("starlette"), "orjson; no validation, no metrics"),
+        Contender("starlette", "Starlette + uvloop + httptools", questions.plain, _program("starlette"), "orjson; no checks, no metrics"),
         Contender("fastapi", "FastAPI", questions.typed, _program("fastapi"), "uvloop, httptools; pydantic checks the JSON"),
         Contender("mosec", "mosec", questions.plain, _program("mosec"), "no batching"),
         Contender("mosec_4", "mosec, batch 4", questions.plain, _program("mosec", BENCH_BATCH="4"), "waits 1 ms", kinds=(RAW, JSON)),
         Contender("mosec_16", "mosec, batch 16", questions.plain, _program("mosec", BENCH_BATCH="16"), "waits 1 ms"),
         Contender("litserve", "LitServe", questions.litserve, _program("litserve"), "fast_queue; bytes come in a form"),
-        Contender("mlserver", "MLServer", questions.mlserver, _program("mlserver"), "bytes come as base64: its HTTP has no binary tensors"),
-        Contender("ray", "Ray Serve", questions.plain, _program("ray"), "one replica, 256 requests at once", ready_s=120.0),
-        Contender("bentoml", "BentoML, stock", questions.bentoml, _bentoml, "an API each for JSON and pictures, bytes to a mounted application"),
+        Contender("mlserver", "MLServer", questions.mlserver, _program("mlserver"), "bytes come as base64"),
+        Contender(
+            "ray",
+            "Ray Serve",
+            questions.plain,
+            _program("ray"),
+            "one replica, 256 requests at once; one round",
+            ready_s=120.0,
+            most_rounds=1,
+        ),
+        Contender("bentoml", "BentoML, stock", questions.bentoml, _bentoml, "an API each for JSON and pictures; bytes: mounted ASGI"),
     )
 }

@@ -55,7 +55,7 @@ class Builder:
     def relu6(self, value: str) -> str:
         """Clip to 0–6."""
         if "zero" not in self.weights:
-            self.weights |= {"zero": np.float32(0), "six": np.float32(6)}
+            self.weights |= {"zero": np.array(0, np.float32), "six": np.array(6, np.float32)}
         return self.node("Clip", value, "zero", "six")
 
     def linear(self, value: str, inputs: int, outputs: int, output: str) -> str:
@@ -77,7 +77,7 @@ def small() -> onnx.ModelProto:
     """Build a classifier of 28×28 grey pictures: two convolutions and a dense layer."""
     build = Builder(1)
     value = build.node("Cast", "image", to=TensorProto.FLOAT)
-    value = build.node("Mul", value, build.constant(np.float32(1 / 255)))
+    value = build.node("Mul", value, build.constant(np.array(1 / 255, np.float32)))
     value = build.node("Reshape", value, build.constant(np.array([-1, 1, 28, 28])))  # one channel: NHWC and NCHW are the same bytes
     value = build.node("Relu", build.convolution(value, 1, 36, 3, 2))
     value = build.node("Relu", build.convolution(value, 36, 64, 3, 2))

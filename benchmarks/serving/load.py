@@ -63,6 +63,7 @@ def closed_loop(port: int, request: bytes, connections: int, seconds: float, set
             for _ in range(connections):
                 pool.send(pool.connect(), request, time.perf_counter())
             load.seconds = _loop(pool, request, load, start, start + seconds)
+            _leave(pool)
     finally:
         pool.close()
     return load
@@ -72,7 +73,7 @@ def _loop(pool: Connections, request: bytes, load: Load, start: float, end: floa
     """Ask again and again; gives the seconds from `start` to the last answer that counts."""
     latencies, now, last = load.latencies, time.perf_counter(), start
     patience = end + DRAIN_S
-    while now < end or (not latencies and now < patience):
+    while now < end or (not latencies and pool.busy and now < patience):
         for connection, status, when in pool.poll(0.5):
             if when >= start:
                 load.statuses[status] += 1
@@ -81,9 +82,17 @@ def _loop(pool: Connections, request: bytes, load: Load, start: float, end: floa
                     last = when
             if status == 0:
                 connection = pool.replace(connection)
-            pool.send(connection, request, time.perf_counter())
+            if when < end:
+                pool.send(connection, request, time.perf_counter())
         now = time.perf_counter()
     return max(last, end) - start if now < patience else now - start
+
+
+def _leave(pool: Connections) -> None:
+    """Wait for the answers that are out, which count no more: what was left behind would burden what is measured next."""
+    out, until = pool.busy, time.perf_counter() + DRAIN_S
+    while out > 0 and time.perf_counter() < until:
+        out -= len(pool.poll(0.1))
 
 
 def open_loop(port: int, request: bytes, rate: float, seconds: float, most: int) -> Load:

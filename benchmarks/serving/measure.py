@@ -34,13 +34,15 @@ class Run:
     client: set[int]
 
 
-def measure(run: Run, contenders: Sequence[Contender], bundles: Sequence[Bundle], every: Sequence[Case], rounds: int, results: Results) -> None:
+def measure(
+    run: Run, contenders: Sequence[Contender], bundles: Sequence[Bundle], every: Sequence[Case], rounds: int, results: Results
+) -> None:
     """Measure everything, round by round; a contender that fails is named in the results and left out from then on."""
     os.sched_setaffinity(0, run.client)
     for number in range(rounds):
         for bundle in bundles:
             _limit(run, bundle, results)
-            order = [contender for contender in contenders if bundle.name in contender.models and contender.name not in results.missing]
+            order = [c for c in contenders if bundle.name in c.models and c.name not in results.missing and number < c.most_rounds]
             random.Random(f"{number} {bundle.name}").shuffle(order)
             for contender in order:
                 say(f"round {number + 1}/{rounds}: {contender.title}, {bundle.name}")

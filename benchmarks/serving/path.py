@@ -82,7 +82,7 @@ def _stages(made: Bundle, model: Model, kind: str) -> dict[str, Callable[[], obj
     work = inference.read_infer(model, body, length, MAX_BATCH)
     outputs = model.run(work.inputs)
     scheduler = Scheduler(Inline())
-    lane = Lane(made.name, lambda inputs: outputs, Latency((1,), (1e-6,)), most_waiting=256)
+    lane = Lane(made.name, lambda _: outputs, Latency((1,), (1e-6,)), most_waiting=256)
     scheduler.lanes.append(lane)
 
     def queue() -> Outcome:
@@ -169,7 +169,9 @@ def _asker(app: Application, made: Bundle, kind: str) -> Callable[[], Awaitable[
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.path", description=(__doc__ or "").partition(": ")[2].partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving.path", description=(__doc__ or "").partition(": ")[2].partition("\n")[0]
+    )
     parser.add_argument("--model", choices=list(SHAPES), default="small")
     parser.add_argument("--quick", action="store_true", help="a tenth of the repeats")
     args = parser.parse_args()

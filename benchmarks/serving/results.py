@@ -11,6 +11,7 @@ from benchmarks.serving.figures import Spread, percentile, spread
 from benchmarks.serving.load import Load
 
 Seen = dict[str, list[Any]]
+FEW = 1000  # so many answers or fewer are kept one by one
 PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 
@@ -33,6 +34,7 @@ class Results:
         row: dict[str, Any] = {"rate": load.rate, "answers": len(ordered), "refused": load.refused}
         row["processor_us"] = processor_s / max(len(ordered) + load.refused, 1) * 1e6
         row |= {name: percentile(ordered, share) for name, share in PERCENTILES.items()}
+        row["few_us"] = [round(latency * 1e6) for latency in ordered] if len(ordered) < FEW else None
         _append(self.seen.setdefault(contender, {}).setdefault(case, {}), row)
 
     def add_server(self, contender: str, model: str, **row: float) -> None:
@@ -44,8 +46,13 @@ class Results:
         _append(self.limit.setdefault(model, {}), row)
 
     def figure(self, contender: str, case: str, name: str) -> Spread | None:
-        """Sum up a figure over the rounds in which it was seen."""
-        return _spread(self.seen.get(contender, {}).get(case, {}).get(name, []))
+        """Sum up a figure over the rounds; a percentile for which a round has too few answers is taken over all of them."""
+        seen = self.seen.get(contender, {}).get(case, {})
+        if name in PERCENTILES and seen and any(seen["few_us"]):
+            pool = sorted(value / 1e6 for few in seen["few_us"] for value in few or [])
+            value = percentile(pool, PERCENTILES[name])
+            return None if value is None else Spread(value, value, value)
+        return _spread(seen.get(name, []))
 
     def of_server(self, contender: str, model: str, name: str) -> Spread | None:
         """Sum up a figure of a server over its starts."""

@@ -81,7 +81,13 @@ def run_there(start: Start, on: set[int], seconds: float) -> str:
     os.sched_setaffinity(0, on)
     try:
         done = subprocess.run(
-            start.command, cwd=start.folder, env={**os.environ, **start.environment}, capture_output=True, text=True, timeout=seconds, check=False
+            start.command,
+            cwd=start.folder,
+            env={**os.environ, **start.environment},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     finally:
         os.sched_setaffinity(0, before)
@@ -91,7 +97,7 @@ def run_there(start: Start, on: set[int], seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def running(start: Start, port: int, on: set[int], first: tuple[Body, bytes | None], ready_s: float, log: Path) -> Iterator[Running]:
+def running(start: Start, port: int, on: set[int], first: Body, ready_s: float, log: Path) -> Iterator[Running]:
     """Run a server; inside, it has answered.
 
     Args:
@@ -112,12 +118,17 @@ def running(start: Start, port: int, on: set[int], first: tuple[Body, bytes | No
         try:
             begun = time.perf_counter()
             process = subprocess.Popen(
-                start.command, cwd=start.folder, env={**os.environ, **start.environment}, stdout=output, stderr=output, start_new_session=True
+                start.command,
+                cwd=start.folder,
+                env={**os.environ, **start.environment},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         finally:
             os.sched_setaffinity(0, before)
         try:
-            _await_answer(process, port, first[0], ready_s)
+            _await_answer(process, port, first, ready_s)
             yield Running(process, port, time.perf_counter() - begun)
         finally:
             stop(process)

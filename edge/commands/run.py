@@ -9,20 +9,28 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edge import png
 from edge.commands import writing
 from edge.commands.options import add_model_arguments, describe, open_model
-from edge.errors import SetupError, TandemError, UsageError
+from edge.errors import InputError, SetupError, TandemError, UsageError
 from edge.model import Model, Prediction
 from edge.steps.boxes import Box
+from edge.storage import UNREADABLE
 
-HELP = "answer inputs (pictures, .npy arrays), or write a text, with a released model"
+HELP = "answer inputs (pictures, tables, questions, .npy arrays), or write a text, with a released model"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_model_arguments(parser)
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="a picture (needs the extra image) or a .npy file")
+    parser.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="what the model takes: a picture (needs the extra image), a table (.csv), a question (.json), a text, or a .npy file",
+    )
     writing.add_arguments(parser)
     parser.add_argument("--outputs", action="store_true", help="add the model's raw outputs to the JSON")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the picture that the model gives, as PNG; for one INPUT")
@@ -47,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     for path in args.inputs:
         try:
             started = time.perf_counter()
-            prediction = model.predict(Path(path))
+            prediction = model.predict(_input(model, Path(path)))
             elapsed_ms = (time.perf_counter() - started) * 1000
         except TandemError as error:
             said = str(error)
@@ -67,6 +75,17 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**describe(model), "predictions": answers}))
     return code
+
+
+def _input(model: Model, path: Path) -> Any:
+    """Give the path to the step that reads it, or the numbers of a .npy file where the model has no such step."""
+    tensors = model.contract.main.inputs
+    if model.contract.preprocess or len(tensors) != 1:
+        return path
+    try:
+        return np.load(path, allow_pickle=False).astype(tensors[0].dtype, casting="same_kind")
+    except (OSError, *UNREADABLE) as error:
+        raise InputError(f"{path}: cannot be read as {tensors[0].dtype} ({error}); write it with numpy.save") from None
 
 
 def _check_out(model: Model, args: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Optional, Union
 
 from edge.contract import Contract, Step
 from edge.errors import ContractError
-from edge.steps import bars, boxes, image, picture, ratings, scores, text, wordpiece
+from edge.steps import bars, boxes, image, latent, picture, ratings, scores, text, wordpiece
 from edge.steps.context import Context
 from edge.steps.frame import Frame, place
 from edge.steps.ratings import Wanted
@@ -37,6 +37,7 @@ PREPROCESS: Table = {
     "read_bars": (bars.read_bars, bars.check_read_bars),
     "read_json": (ratings.read_json, _nothing_to_check),
     "rate": (ratings.rate, ratings.check_rate),
+    "draw_latent": (latent.draw_latent, latent.check_draw_latent),
 }
 POSTPROCESS: Table = {
     "softmax": (scores.softmax, _nothing_to_check),

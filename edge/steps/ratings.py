@@ -107,22 +107,25 @@ def top_n(value: Any, context: Context, *, titles: str = "titles.txt", most: int
     """Rank what is recommended.
 
     Args:
-        value: (I,) float32, the predicted stars; 0 or less where something is not to be recommended.
+        value: (I, 2) float32: predicted stars, 0 or less where something is not to be recommended; and what to rank by.
         context: Gives the folder of assets.
         titles: The titles' asset.
         most: How many to give.
 
     Returns:
-        The best first; stars above 5 count as 5 for people, and still order.
+        The best first, with their stars, 5 at most.
 
     Raises:
-        BundleError: There are not as many titles as scores.
+        BundleError: There are not as many titles as stars.
     """
     names = tuple(_titles(context, titles))
-    if len(names) != len(value):
-        raise BundleError(f"{titles} has {len(names)} titles, the model gives {len(value)} scores; release the model again")
-    order = [int(i) for i in np.argsort(-value, kind="stable")[:most] if value[i] > 0]
-    return tuple(Ranked(names[i], i, min(float(value[i]), float(MOST_STARS))) for i in order)
+    if value.shape != (len(names), 2):
+        raise BundleError(
+            f"{titles} has {len(names)} titles, the model gives {value.shape}, expected two numbers of each; release it again"
+        )
+    stars = value[:, 0]
+    order = [int(i) for i in np.argsort(-value[:, 1], kind="stable") if stars[i] > 0][:most]
+    return tuple(Ranked(names[i], i, min(float(stars[i]), float(MOST_STARS))) for i in order)
 
 
 def check_rate(titles: Any = "titles.txt", users: Any = "users.npz") -> str:

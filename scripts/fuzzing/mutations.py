@@ -19,7 +19,8 @@ Random = np.random.Generator
 LENGTHS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1)
 WORDS = (
     *(b"../../../../evil", b"/tmp/evil", b"C:\\evil", b"file:///etc/passwd", b"__import__('os').system('true')", b"os.system"),
-    *(b"builtins.eval", b"torch.hub.load", b"subprocess.Popen", b"Lambda", b"%s%n%x", b"\x00", b"9" * 400, b"a" * 5000, "模型".encode(), b"-1"),
+    *(b"builtins.eval", b"torch.hub.load", b"subprocess.Popen", b"Lambda", b"%s%n%x", b"\x00", b"9" * 400, b"a" * 5000),
+    *("模型".encode(), b"-1"),
 )
 VALUES: tuple[Any, ...] = (
     *(None, True, -1, 0, 1 << 31, 1 << 63, 10**400, 1e308, float("nan"), "", "../evil", "__import__('os').system('true')", [], {}),

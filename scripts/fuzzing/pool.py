@@ -19,6 +19,7 @@ from typing import IO, Any
 from fuzzing.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "scripts"
 START_S, CASE_S = 180.0, 60.0
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"}
 Case = tuple[str, "int | str"]  # a kind, and a mutant's number or the path of a file that is read as it is
@@ -67,7 +68,7 @@ def _child(cases: Sequence[Case], seed: int, seeds: Path, place: Path) -> Iterat
         folder.mkdir(parents=True)
     request = place / "request.json"
     request.write_text(json.dumps({"seed": seed, "seeds": str(seeds), "work": str(work), "cases": cases}), encoding="utf-8")
-    paths = os.pathsep.join((str(ROOT / "scripts"), str(ROOT)))
+    paths = os.pathsep.join((str(SCRIPTS), str(ROOT)))
     environment = {**os.environ, **QUIET, "PYTHONPATH": paths, "TMPDIR": str(work / "tmp"), "HOME": str(work)}
     words = [sys.executable, "-m", "fuzzing.child", str(request)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, process_group=0) as child:

@@ -60,9 +60,9 @@ def make(corpus: Path) -> None:
 def _torch(folder: Path, rows: Any) -> None:
     import safetensors.torch
     import torch
-    from fuzzing.layer import Layer
 
     from export import to_onnx
+    from fuzzing.layer import Layer
 
     torch.manual_seed(0)
     layer = Layer().eval()

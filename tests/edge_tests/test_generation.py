@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from edge import cli
 from edge.contract import Contract, Tensor
-from edge.errors import ContractError, InputError, TooLargeError, UsageError
+from edge.errors import ContractError, InputError, TooLargeError
 from edge.generation import END, LENGTH, MAX_PROMPT_TOKENS, Generation, Order, StepModel, is_generator, written
 from edge.model import Model
 from edge.sampling import Sampler, Sampling
@@ -49,7 +49,7 @@ def test_known_choices_of_a_seed_never_change() -> None:
 
 
 def test_seeds_differ_and_some_text_ends_by_itself() -> None:
-    found = [by_numpy(Order.of("a", 200, seed=seed)) for seed in range(20)]
+    found = [by_numpy(Order.of("a", 12, seed=seed)) for seed in range(20)]
     assert len({text for text, _ in found}) > 10
     assert {reason for _, reason in found} == {LENGTH, END}
     assert Order.of("a").sampling.seed != Order.of("a").sampling.seed
@@ -141,11 +141,6 @@ def test_nan_ends_a_text_in_words() -> None:
         generation.take({"scores": np.full((1, 9), np.nan, np.float32), "next_memory": np.zeros((1, WIDTH), np.float32)})
 
 
-def test_a_model_without_state_says_so(bundle: Path) -> None:
-    with Model.open(bundle) as model, pytest.raises(UsageError, match="does not write texts"):
-        model.generate("a")
-
-
 def tandem(*arguments: str) -> int:
     return cli.main(["run", *arguments])
 
@@ -163,7 +158,7 @@ def test_the_command_writes_as_it_goes(writer: Path, capsys: pytest.CaptureFixtu
     assert tandem(str(writer), "--prompt", "x!") == 7
 
 
-def test_a_bundle_that_breaks_the_convention_is_not_opened(writer: Path) -> None:
+def test_one_step_can_be_asked_for_alone(writer: Path) -> None:
     with Model.open(writer) as model:
         promise: Contract = model.contract
         assert [item.label for item in model.predict({"token": np.int32(0), "memory": np.zeros(WIDTH, np.float32)}).ranking]

@@ -12,7 +12,7 @@ from edge.steps.ratings import Wanted
 from edge.storage import save_npz
 
 TITLES = ("Toy Story (1995)", "Heat (1995)", "Fargo (1996)")
-GRAPH = Graph("main", (Tensor("ratings", "uint8", ("batch", 3), "NC"),), (Tensor("stars", "float32", ("batch", 3), "NC"),))
+GRAPH = Graph("main", (Tensor("ratings", "uint8", ("batch", 3), "NC"),), (Tensor("answers", "float32", ("batch", 3, 2), "NCL"),))
 CONTRACT = Contract(
     1,
     "films",
@@ -83,8 +83,8 @@ def test_other_questions_are_refused_in_words(assets, question, message):
 
 
 def test_what_is_rated_already_is_not_recommended(assets):
-    found = postprocessing(CONTRACT, assets)(np.array([0.0, 3.5, 5.2], np.float32))
-    assert [(item.label, item.index, item.score) for item in found] == [("Fargo (1996)", 2, 5.0), ("Heat (1995)", 1, 3.5)]
+    found = postprocessing(CONTRACT, assets)(np.array([[0.0, 9.0], [3.5, 2.0], [5.2, 1.0]], np.float32))
+    assert [(item.label, item.index, item.score) for item in found] == [("Heat (1995)", 1, 3.5), ("Fargo (1996)", 2, 5.0)]
     assert Wanted(1).first(found) == found[:1]
 
 

@@ -119,7 +119,7 @@ RESIZE = {"step": "resize", "height": 8, "width": 8}
 @pytest.mark.parametrize(
     ("step", "fragment"),
     [
-        pytest.param({"step": "rotate"}, "no step is called 'rotate'; there are decode_image, resize", id="unknown step"),
+        pytest.param({"step": "rotate"}, "no step is called 'rotate'; there are decode_image, ", id="unknown step"),
         pytest.param({"step": "softmax"}, "no step is called 'softmax'; there are decode_image", id="a step of the other side"),
         pytest.param({**RESIZE, "size": 8}, "resize takes no 'size'; it takes height, width, filter, fit, fill", id="unknown parameter"),
         pytest.param({**RESIZE, "value": 8}, "resize takes no 'value'", id="not a parameter of the contract"),

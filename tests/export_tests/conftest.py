@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ import torch
 from edge import contract
 from edge.cli import main
 from edge.contract import Contract, Graph, Metric, Step, Tensor, Tolerance
+from edge.errors import ConversionError, GateError, TandemError
+from edge.runtimes import worker
 from edge.storage import SUMS, load_npz, read_sums, save_npz, write_sums
+from export import convert
+from export.sandbox import KINDS, Sandbox
 
 TINY = {
     "schema": 1,
@@ -57,6 +62,28 @@ def small_handover(handover, tmp_path):
     save_npz(folder / "calibration.npz", {name: array[:16] for name, array in calibration.items()})
     sign(folder)
     return folder
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Do what children would do here, one after another: torch is imported once, and not for every step."""
+    lock = threading.Lock()
+
+    def step(self, name, request):
+        with lock:
+            report, code = convert._run(name, dict(request))
+        if code:
+            raise KINDS.get(code, ConversionError)(f"{name}: {report['error']}")
+        return report
+
+    def infer(self, python, label, request):
+        try:
+            return worker.answer(dict(request))
+        except TandemError as error:
+            raise GateError(f"{label}: {error}") from None
+
+    monkeypatch.setattr(Sandbox, "convert", step)
+    monkeypatch.setattr(Sandbox, "infer", infer)
 
 
 def sign(folder):
@@ -127,6 +154,20 @@ def tiny_export(tiny, tiny_bundles, tmp_path, capfd):
         return code, *capfd.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def huggingface_folders(tmp_path_factory):
+    """Tiny random models in Hugging Face folders, each written once; tests that change one copy it."""
+    from tests.export_tests import huggingface_models as models
+
+    root = tmp_path_factory.mktemp("huggingface")
+    return {
+        "bert": models.bert(root / "TinyBert"),
+        "sentences": models.sentences(root / "tiny-sentences"),
+        "cls": models.sentences(root / "tiny-cls", "cls"),
+        "vit": models.vit(root / "tiny-vit"),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,11 @@
 
 import json
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"the cat dog sat ran on a mat fast ##s ##ing good bad".split()]
+from edge import contract
+from export import first_contract, signature
+from export.convert import _run
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *["the", "cat", "dog", "sat", "ran", "on", "a", "mat", "fast", "##s", "##ing", "good", "bad"]]
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": len(WORDS)}
 
 
@@ -64,3 +68,19 @@ def vit(folder):
     told = {"size": {"height": 16, "width": 16}, "resample": 3, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4]}
     (folder / "preprocessor_config.json").write_text(json.dumps(told))
     return folder
+
+
+def stated(folder, path, **changed):
+    """What `tandem contract init` writes for a folder, filled in."""
+    content, _ = first_contract.draft(folder.name, signature.run(str(folder)))
+    content |= {"licence": "MIT", "source": "made by a test", **changed}
+    if str(content.get("labels", [""])[0]).startswith("FILL IN"):
+        content["labels"] = list("abcd")[: content["graphs"][0]["outputs"][0]["shape"][1]]
+    path.write_text(json.dumps(content))
+    return contract.load(path)
+
+
+def taken(folder, root):
+    """What the step that makes a program of a folder reports, by the contract in `root`."""
+    request = {"source": str(folder), "contract_file": str(root / "contract.json"), "output": str(root / "program.pt2")}
+    return _run("take_huggingface", request)

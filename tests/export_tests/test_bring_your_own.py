@@ -34,7 +34,7 @@ def walk(title, folder):
     return "\n".join(printed)
 
 
-@pytest.mark.parametrize("title", ["From PyTorch", "From Keras", "From an ONNX file of unknown origin"])
+@pytest.mark.parametrize("title", ["From PyTorch", "From Keras", "From an ONNX file of unknown origin", "From a Hugging Face folder"])
 def test_a_chapter_asks_for_fewer_lines_than_it_says(title):
     own = [code for _, words, code in chapter(title) if not words.strip()]
     assert sum(len([line for line in code.splitlines() if line.strip()]) for code in own) <= MOST_LINES
@@ -52,6 +52,11 @@ def test_a_keras_model_becomes_both_too(tmp_path):
     printed = walk("From Keras", tmp_path)
     assert "model.onnx" in printed
     assert "model.fp32.tflite" in printed
+
+
+@pytest.mark.slow
+def test_a_hugging_face_folder_answers_texts(tmp_path):
+    assert re.search(r"\b(bad|good)\b", walk("From a Hugging Face folder", tmp_path).splitlines()[-1])
 
 
 def test_a_file_of_unknown_origin_is_released_for_parity_only(tmp_path):

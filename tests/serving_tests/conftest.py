@@ -3,6 +3,12 @@
 import asyncio
 import io
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -253,3 +259,34 @@ def direct(tiny_bundles: Path) -> Callable[..., Any]:
         return direct
 
     return run
+
+
+@pytest.fixture(scope="session")
+def start(repository: Path) -> Callable[..., AbstractContextManager[tuple[int, Path]]]:
+    """Starts `tandem serve` over a folder of models with further words and variables; gives its port and its log once all have loaded."""
+
+    @contextmanager
+    def running(bundles: Path, folder: Path, *words: str, **variables: Any) -> Iterator[tuple[int, Path]]:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port, log = probe.getsockname()[1], folder / "log"
+        code = (
+            "import argparse; from serving import commands as c; p = argparse.ArgumentParser(); c.add_arguments(p); c.run(p.parse_args())"
+        )
+        command = [sys.executable, "-c", code, "--bundles", str(bundles), "--port", str(port), *words]
+        given = {"DEVICE": "cpu", "XDG_CACHE_HOME": str(folder), **{name: str(value) for name, value in variables.items()}}
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, cwd=repository, env={**os.environ, **given}, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                until, models = time.monotonic() + 60, len([*bundles.iterdir()])
+                while log.read_text().count(" is ready: ") + log.read_text().count(" is not ready: ") < models:
+                    assert process.poll() is None and time.monotonic() < until, log.read_text()  # noqa: PT018
+                    time.sleep(0.1)
+                yield port, log
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0, log.read_text()
+            finally:
+                process.kill()
+                process.wait()
+
+    return running

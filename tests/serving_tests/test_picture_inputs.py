@@ -4,6 +4,7 @@ The model that gives its input back shows what the others see: upright, in the r
 """
 
 import base64
+import functools
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -61,9 +62,11 @@ def finder() -> tuple[Any, list[Any], dict[str, Any]]:
 def answers(name: str, images: np.ndarray) -> np.ndarray:
     real = images.astype(np.float32)
     if name == MIRROR:
-        return real / np.float32(255)
+        light: np.ndarray = real / np.float32(255)
+        return light
     if name == KINDS:
-        return real.mean(axis=(1, 2), dtype=np.float32) / np.float32(25)
+        means: np.ndarray = real.mean(axis=(1, 2), dtype=np.float32) / np.float32(25)
+        return means
     return np.tile(np.array([0, 0, 0, 0, 9, 9], np.float32), (len(images), 1, 1, 1))
 
 
@@ -117,6 +120,12 @@ def animated() -> bytes:
     return encoded(first, "GIF", save_all=True, append_images=[second], duration=100)
 
 
+@functools.cache
+def huge() -> bytes:
+    """A few kB that would unfold to 400 million pixels."""
+    return encoded(Image.new("1", (20_000, 20_000)))
+
+
 CMYK = encoded(Image.new("CMYK", (SIDE, SIDE), (0, 255, 255, 0)), "JPEG", quality=95)
 GREY = (128, 128, 128)
 # Each picture, and what is seen of it at the left and at the right, or the code and words of its refusal.
@@ -138,7 +147,7 @@ SENT: dict[str, tuple[Callable[[], bytes], Any]] = {
     "a program that looks like a picture": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n", (415, "expected PNG, JPEG, WebP, GIF, BMP or TIFF")),
     "empty": (lambda: b"", (400, "the picture is empty")),
     "cut off": (lambda: encoded(Image.effect_noise((64, 64), 60))[:2000], (400, "the picture is damaged")),
-    "20,000 by 20,000": (lambda: encoded(Image.new("1", (20_000, 20_000))), (413, "20000×20000 pixels, expected at most")),
+    "20,000 by 20,000": (huge, (413, "too many pixels, expected at most")),
     "very wide": (lambda: encoded(Image.new("1", (20_000, 1))), (413, "20000×1 pixels, expected at most")),
 }
 
@@ -279,7 +288,7 @@ def test_a_picture_that_cannot_be_written_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sent.png").write_bytes(encoded(halves()))
-    assert cli.main(["run", str(bundles / model), "sent.png", "--target", "server", *more]) != 0
+    assert cli.main(["run", str(bundles / model), "sent.png", *more, "--target", "server"]) != 0
     assert words in capsys.readouterr().err
 
 

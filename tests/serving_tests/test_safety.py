@@ -65,7 +65,8 @@ def test_a_token_is_asked_for_and_never_shown(
     monkeypatch.setattr(logging.getLogger("bentoml"), "propagate", True)
     caplog.set_level(logging.DEBUG)
     token, other = keys.create(file, "first"), keys.create(file, "second")
-    assert token not in file.read_text() and file.stat().st_mode & 0o777 == 0o600
+    assert token not in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
     with guarded(served(tiny_bundles, keys=file)) as client:
         for wrong in ({}, bearer("nobody" * 8), bearer(""), {"authorization": token}, {"authorization": "Basic " + token}):
             refused = client.post(ROWS, json=NUMBERS, headers=wrong)
@@ -198,7 +199,8 @@ def test_pages_of_allowed_origins_may_ask(tiny_bundles: Path, guarded: Serve, fi
             "Origin",
         )
         other = client.options(ROWS, headers={**asked, "origin": "https://example.org.evil"})
-        assert other.status_code == 401 and "access-control-allow-origin" not in other.headers
+        assert other.status_code == 401
+        assert "access-control-allow-origin" not in other.headers
 
 
 def test_every_answer_has_its_headers(client: TestClient) -> None:

@@ -24,7 +24,6 @@ def test_every_variable_is_read() -> None:
         "2048",
         "1",
         "True",
-        "1",
         "0",
         "2",
         "3",
@@ -35,7 +34,7 @@ def test_every_variable_is_read() -> None:
         "9",
     )
     models = ("mnist_cnn", "other@1.2.3")
-    expected = Settings(Path("/b"), "cpu", models, 4, "0.0.0.0", 8080, 2048, 1, True, True, False, 2, 3, 5, 6000, 7, 8, 9)
+    expected = Settings(Path("/b"), "cpu", models, 4, "0.0.0.0", 8080, 2048, 1, True, False, 2, 3, 5, 6000, 7, 8, 9)
     assert Settings.from_environment(dict(zip(VARIABLES.values(), values, strict=True))) == expected
 
 

@@ -231,6 +231,26 @@ def test_the_batches_left_over_by_accumulation_make_a_step_of_their_own(monkeypa
     assert norms[1] == pytest.approx(norms[0], rel=1e-4), "each group is averaged over its own batches"
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_sgd_takes_the_steps_of_its_equations(decay: float) -> None:
+    splits, rate = two_heaps(), 0.05
+    module, twin = line(), line()
+    twin.load_state_dict(module.state_dict())
+    settings = FitSettings(
+        epochs=3, batch_size=len(splits.train), learning_rate=rate, schedule="constant", optimizer="sgd", weight_decay=decay
+    )
+    fit(pytorch, module, splits, settings)
+    x, y = torch.from_numpy(splits.train.inputs["x"]), torch.from_numpy(splits.train.targets)
+    momenta = [torch.zeros_like(weight) for weight in twin.parameters()]
+    for _ in range(3):  # one batch holds all samples, so an epoch is a step
+        twin.zero_grad()
+        nn.functional.cross_entropy(twin(x), y).backward()
+        for weight, momentum in zip(twin.parameters(), momenta, strict=True):
+            momentum.mul_(0.9).add_(weight.grad + decay * weight.detach())
+            weight.data -= rate * momentum
+    torch.testing.assert_close(module.weight, twin.weight)
+
+
 @pytest.mark.parametrize("most", [pytest.param(0.01, id="scaled down"), pytest.param(1e6, id="left alone")])
 def test_a_gradient_is_clipped_to_its_norm(most: float, monkeypatch: pytest.MonkeyPatch) -> None:
     norms: list[float] = []

@@ -179,7 +179,8 @@ RECIPE = Recipe(
     build=Pair,
     fit=FitSettings(epochs=2, batch_size=16),
     task="regression",
-    own=OwnTraining(Contest, "return", "higher", released=lambda model: model.one, conclude=concluded),
+    own=OwnTraining(Contest, "return", "higher", released=lambda model: model.one),
+    conclude=concluded,
 )
 
 

@@ -26,7 +26,7 @@ class Runs:
         return self.way
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
 def test_data_come_back(protocol: int) -> None:
     batch = {b"data": ROWS, b"labels": [1, 2, 3, 4], "names": ["a", b"b"], "none": None, "share": 0.5}
     read = plain_pickle.loads(pickle.dumps(batch, protocol), "batch")

@@ -28,6 +28,7 @@ RECIPES = [mnist_cnn.RECIPE, *mnist_cnn.VARIANTS]
         pytest.param({"learning_rate": float("nan")}, "learning_rate is nan", id="not a number"),
         pytest.param({"learning_rate": float("inf")}, "learning_rate is inf", id="infinite"),
         pytest.param({"weight_decay": -0.1}, "weight_decay is -0.1", id="growing weights"),
+        pytest.param({"optimizer": "adagrad"}, "'adagrad', expected one of adamw, sgd", id="an unknown optimiser"),
         pytest.param({"schedule": "zigzag"}, "'zigzag', expected one of constant, one_cycle", id="an unknown schedule"),
     ],
 )

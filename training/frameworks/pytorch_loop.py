@@ -79,12 +79,7 @@ class PyTorchLoop:
         self._parallel = distributed.parallel(self.module)
         self._call = torch.compile(self._parallel) if settings.compile else self._parallel
         self._precision = torch.autocast("cuda", torch.bfloat16) if settings.mixed_precision else nullcontext()
-        self._optimizer = torch.optim.AdamW(
-            [weight for weight in self.module.parameters() if weight.requires_grad],
-            settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,  # one kernel for all that a weight needs
-        )
+        self._optimizer = _optimizer([weight for weight in self.module.parameters() if weight.requires_grad], settings)
         self._rate = schedule(settings, settings.epochs * math.ceil(self.steps / settings.accumulate))
         self._taken = 0  # steps of the optimiser
         self._loss = pytorch_objective.learn_by(objective)
@@ -201,7 +196,8 @@ class PyTorchLoop:
         """Take one step of the optimiser."""
         rate = self._rate(self._taken)
         for group in self._optimizer.param_groups:
-            group["lr"], group["betas"] = rate.learning_rate, (rate.beta1, *group["betas"][1:])
+            group["lr"] = rate.learning_rate
+            group.update({"betas": (rate.beta1, *group["betas"][1:])} if "betas" in group else {"momentum": rate.beta1})
         if self.settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.module.parameters(), self.settings.clip_norm)
         self._optimizer.step()
@@ -227,6 +223,14 @@ class PyTorchLoop:
         return GateError(
             f"{what}, expected a finite number; lower the learning rate (it is {rate}) or check the data for values that are not finite"
         )
+
+
+def _optimizer(weights: list[nn.Parameter], settings: FitSettings) -> torch.optim.Optimizer:
+    """Make the optimiser; fused: one kernel does all that a weight needs. The schedule sets rate and momentum before each step."""
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(weights, rate, momentum=0.9, weight_decay=decay, fused=True)
+    return torch.optim.AdamW(weights, rate, weight_decay=decay, fused=True)
 
 
 def _lay_out(module: nn.Module, form: torch.memory_format) -> None:

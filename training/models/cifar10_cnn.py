@@ -105,7 +105,7 @@ VARIANTS = (
             metric=Metric("accuracy", "higher", floor=0.50),
         ),
         build=DocumentsCnn,
-        fit=FitSettings(epochs=40, batch_size=64, learning_rate=1e-3),
+        fit=FitSettings(epochs=40, batch_size=4, learning_rate=1e-3, schedule="constant", optimizer="sgd"),
         subset_floor=0.50,
     ),
 )

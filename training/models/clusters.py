@@ -1,6 +1,21 @@
 """Clusters of points among noise, found by scikit-learn, and the cluster that a new point belongs to.
 
 Run:      tandem train clusters                   (then: tandem export clusters)
+Expected: 400 of 400 test points get the cluster that scikit-learn tells. How well the clusterings find the groups that 1,200
+          points were drawn from (adjusted Rand index, Hubert and Arabie, 1985): k-means 0.685, DBSCAN 0.945, HDBSCAN 0.946.
+          k-means cuts the moons in two and knows no noise; DBSCAN calls 10.1 % noise and HDBSCAN 7.9 %, where 10.3 % were
+          drawn. The run's page holds a picture of all three
+Time:     under a second to fit, some 10 s with everything around it
+Size:     one parameter that training sets; 1,024 core points
+Source:   k-means (Lloyd, 1982), DBSCAN (Ester et al., 1996), HDBSCAN (Campello et al., 2013)
+
+A new point belongs to the cluster of the nearest core point if that lies within DBSCAN's reach, else it is noise.
+
+Variants:
+- `clusters_kmeans`: the cluster of the nearest centre; nothing is noise
+- `clusters_hdbscan`: the cluster of the nearest point that is in one, within the distance in which 99 % of those have a neighbour
+
+The graph takes x and y, float32, and gives distances as logits; the anchors are constants in it.
 """
 
 from __future__ import annotations

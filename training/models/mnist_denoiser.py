@@ -1,7 +1,10 @@
 """Handwritten digits freed from noise, by a small convolutional network; it can stand before a classifier.
 
 Run:      tandem train mnist_denoiser             (then: tandem export mnist_denoiser)
-Expected: PSNR
+Expected: PSNR 20.26 dB on the 10,000 digits of MNIST's own test set under noise of deviation 0.5 (seed 0, 95 % interval 20.23 to
+          20.30), of 9.38 dB before; mnist_cnn gets 0.120 of the noisy digits right, 0.974 of the cleaned ones, 0.994 of the clean
+Time:     253 s for 5 epochs on one thread of a CPU with much other work beside it
+Size:     16,969 parameters
 Source:   a denoising autoencoder (Vincent et al., 2008), here of convolutions at half the size of the picture
 
 Variant `mnist_denoiser_dense`: the dense encoder–decoder of the course documents, 784-256-64-256-784.
@@ -81,7 +84,7 @@ def _block(width: int) -> nn.Sequential:
 _CONTRACT = replace(
     image_to_image("mnist_denoiser", mnist.SIDE, mnist.SIDE, 1, meaning="noisy white digit on black"),
     description="A digit without its noise.",
-    metric=Metric("psnr", "higher", floor=18.0),
+    metric=Metric("psnr", "higher", floor=19.5),
     budget=Budget(size_bytes=100_000),  # of the file for devices
     source="MNIST (LeCun, Cortes, Burges), under Gaussian noise",
 )

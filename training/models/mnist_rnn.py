@@ -1,8 +1,17 @@
 """Handwritten digits by a recurrent network that reads a picture row by row, from the top.
 
 Run:      tandem train mnist_rnn                  (then: tandem export mnist_rnn)
-Expected: test accuracy 0.98
-Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000)
+Expected: test accuracy 0.991 on the 10,000 digits of MNIST's own test set (seed 0, 95 % interval 0.989 to 0.993)
+Time:     306 s for 10 epochs on one thread of a CPU with much other work beside it
+Size:     82,186 parameters; 181 kB with int8 weights
+Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000); the course documents,
+          whose network this is, report no figure
+
+For devices the 28 steps are written out, and two files are released, both proved on both TFLite runtimes: int8 weights with
+arithmetic in float32 (181 kB, accuracy 0.9914, nothing lost) and int8 throughout (429 kB, 0.9915, 99.85 % of the answers the
+same): the ranges of 28 steps take more room than int8 saves. Not released: dynamic ranges, right on ai-edge-litert (0.9914) and
+wrong on tflite-runtime 2.14 (0.1028), where each step is one more of the layers that it computes wrongly without a word; and
+16-bit activations, likewise (0.9914 and 0.1135).
 
 The graph takes raw pixels, uint8 NHWC; cast and scaling are part of it.
 """
@@ -46,9 +55,9 @@ class MnistRnn(nn.Module):
 _CONTRACT = replace(
     image_classifier("mnist_rnn", mnist.CLASSES, mnist.SIDE, mnist.SIDE, 1, meaning="white digit on black"),
     description="Which digit is in the picture, read row by row.",
-    recipes="auto",
-    metric=Metric("accuracy", "higher", floor=0.980),
-    budget=Budget(size_bytes=400_000),  # of the file for devices
+    recipes=("weight_only_wi8_afp32", "static_wi8_ai8"),
+    metric=Metric("accuracy", "higher", floor=0.985),
+    budget=Budget(size_bytes=450_000),  # of the file for devices
     source="MNIST (LeCun, Cortes, Burges)",
 )
 

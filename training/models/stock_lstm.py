@@ -1,6 +1,23 @@
 """Tomorrow's closing price from ten days of prices, beside the simplest forecast of all: tomorrow is as today.
 
 Run:      tandem train stock_lstm                 (then: tandem export stock_lstm)
+          tandem train stock_lstm --data-dir days.csv    a table of your own, or a folder of monthly ones
+          tandem run stock_lstm days.csv                 the day behind the last of it
+Expected: a mean error of 1.340 % of the price on the last 543 days, 2011 to 2013, that training never saw (seed 0).
+          "Tomorrow = today" errs by 1.340 % as well: the network **does not beat it**, and gets the direction of 48.8 % of the
+          days. Walking forward, learning anew before each of four blocks, it errs by 1.099, 1.413, 1.268 and 1.564 %, the
+          other by 1.098, 1.419, 1.257 and 1.585 %. The run's record holds all of these, its page a picture of them
+Time:     9 s for 8 epochs on one CPU core, a minute with walking forward
+Size:     118,849 parameters
+Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), two layers of 128 and 64 units as in the course documents
+
+The documents report a validation error of 8.8e-6 in squares of a scaled price, which three leaks make possible:
+- the rows that are tested also stand among those that are trained on. Here the parts follow time: 2000 to 2008 to learn
+  from, 2009 and 2010 to validate, what follows to test;
+- the scaler is fitted on all days, so it tells the network how high the price will ever be. Here it knows the ten days that
+  are given, and nothing else (`StockLstm`);
+- the label is the day after the next (`cnt + 11`), and the day between is lost. Here it is the next one (`stocks.windows`).
+Besides, an error in squares of a scaled price looks small whatever the forecast: it must stand beside the simplest one.
 """
 
 from __future__ import annotations

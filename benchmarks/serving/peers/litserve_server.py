@@ -10,6 +10,7 @@ class Api(litserve.LitAPI):
 
     def setup(self, device: str) -> None:
         """Load the model."""
+        del device  # the session is told by the environment
         self.served = Served()
 
     def decode_request(self, request: Request) -> tuple[str, Array]:

@@ -41,7 +41,13 @@ class Runtime(MLModel):
 async def main() -> None:
     """Serve one model over HTTP."""
     settings = Settings(
-        host="127.0.0.1", http_port=PORT, grpc_port=PORT + 1, metrics_port=PORT + 2, parallel_workers=0, debug=False, load_models_at_startup=False
+        host="127.0.0.1",
+        http_port=PORT,
+        grpc_port=PORT + 1,
+        metrics_port=PORT + 2,
+        parallel_workers=0,
+        debug=False,
+        load_models_at_startup=False,
     )
     settings.kafka_enabled = False
     server = MLServer(settings)
