@@ -142,8 +142,8 @@ class Generation:
         self._model, self._sampler = model, Sampler(order.sampling)
         first, *waiting = model.read(order.prompt)
         self._waiting = waiting[::-1]  # the next one is taken from the end
-        self._shape = (1, *model.token.row_shape)
-        self._inputs: dict[str, Array] = {name: np.zeros((1, *t.row_shape), t.dtype) for name, t in model.states.items()}
+        self._shape = _one(model.token)
+        self._inputs: dict[str, Array] = {name: np.zeros(_one(t), t.dtype) for name, t in model.states.items()}
         self._put(first)
 
     @property
@@ -178,6 +178,11 @@ class Generation:
 
     def _put(self, token: int) -> None:
         self._inputs = {**self._inputs, self._model.token.name: np.full(self._shape, token, self._model.token.dtype)}
+
+
+def _one(tensor: Tensor) -> tuple[int, ...]:
+    """Give the shape of one sample with its batch axis."""
+    return (1, *(int(axis) for axis in tensor.row_shape))
 
 
 def written(run: Callable[[Mapping[str, Array]], Mapping[str, Array]], generation: Generation) -> Iterator[Piece]:

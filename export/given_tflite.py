@@ -7,7 +7,8 @@ its own answers come from ai-edge-litert with plain operators, without the deleg
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def take(source: str, output: str) -> dict[str, Any]:
     """
     opened = open_file(source)
     shutil.copyfile(source, output)
-    dtypes = {np.dtype(detail["dtype"]).name for detail in opened.interpreter.get_tensor_details() if detail["quantization"][0]}
+    with _reading(Path(source).name):
+        dtypes = {np.dtype(detail["dtype"]).name for detail in opened.interpreter.get_tensor_details() if detail["quantization"][0]}
     return {"notes": [], "quantized": bool(dtypes) or any(n.operator == "DEQUANTIZE" for n in operators.read(source).nodes)}
 
 
@@ -96,8 +98,9 @@ def reference(program: str, contract_file: str, inputs: str, outputs: str) -> di
 
     def answer(feeds: Sequence[Array]) -> list[Array]:
         rows = {tensor.name: feed for tensor, feed in zip(promise.main.inputs, feeds, strict=True)}
-        found = runtime.run(rows)
-        again = runtime.run({name: array[:1] for name, array in rows.items()})
+        with _reading(path.name):
+            found = runtime.run(rows)
+            again = runtime.run({name: array[:1] for name, array in rows.items()})
         if any(not np.array_equal(again[name], array[:1], equal_nan=True) for name, array in found.items()):
             raise ConversionError(
                 f"{path.name}: the same question gets another answer after others were asked: the file keeps a state, which no "
@@ -125,12 +128,19 @@ def open_file(path: str) -> Opened:
             f"{name}: it keeps a state from one question to the next ({', '.join(stateful)}), so that golden inputs could not be replayed; "
             "export the model with its state as inputs and outputs"
         )
-    try:
+    with _reading(name):
         interpreter = plain_interpreter(path)
+        return Opened(interpreter, interpreter.get_input_details(), interpreter.get_output_details(), _names(interpreter, name))
+
+
+@contextmanager
+def _reading(title: str) -> Iterator[None]:
+    """Give the interpreter's errors, and those of names that are no text, in words."""
+    try:
+        yield
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ConversionError(f"{name}: ai-edge-litert cannot load it ({reason}); convert the model anew") from None
-    return Opened(interpreter, interpreter.get_input_details(), interpreter.get_output_details(), _names(interpreter, name))
+        raise ConversionError(f"{title}: ai-edge-litert cannot load or run it ({reason}); convert the model anew") from None
 
 
 def signature(opened: Opened, title: str) -> tuple[list[Own], list[Own]]:

@@ -24,6 +24,7 @@ from export.module_program import exported
 
 HIDDEN = -1e4  # added to what attention shall not see: finite, and a softmax makes exactly 0 of it
 CLOSE = 1e-4
+_OWN = "export your class instead: --program module:Class"
 
 
 class Texts(nn.Module):
@@ -152,8 +153,8 @@ def _loaded(folder: Folder) -> tuple[nn.Module, list[str]]:
         raise ConversionError(
             f"{folder.path.name}: transformers {transformers.__version__} cannot make {kind.__name__} of it ({_line(error)}); save it anew"
         ) from None
-    unused = ("pooler.",) if folder.task == "sentence-similarity" else ()
-    lacking = sorted(key for key in told["missing_keys"] if not key.startswith(unused)) if unused else sorted(told["missing_keys"])
+    unused = "pooler." if folder.task == "sentence-similarity" else "-"  # an encoder's own pooling, which is replaced by ours
+    lacking = sorted(key for key in told["missing_keys"] if not key.startswith(unused))
     lacking += sorted(str(key) for key in told["mismatched_keys"])
     if lacking:
         raise ConversionError(
@@ -186,9 +187,6 @@ def _class(folder: Folder) -> Any:
     if folder.task != "sentence-similarity" and not named:
         raise ConversionError(f"{folder.path.name}: {folder.architecture} is not the class of model_type {kind!r} in transformers; {_OWN}")
     return (named or list(classes))[0]
-
-
-_OWN = "export your class instead: --program module:Class"
 
 
 def _texts(folder: Folder, net: nn.Module, promise: Contract) -> nn.Module:

@@ -19,6 +19,7 @@ from serving.registry import Entry, Registry, device_taken
 from serving.responses import json_response
 from serving.settings import Settings
 
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
 PAGE = Path(__file__).with_name("docs.html")
 _PAGE_POLICY = (
     "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
@@ -41,7 +42,7 @@ class Api:
 
     async def server(self, _: Request) -> Response:
         """Give the server's metadata."""
-        return json_response({"name": "tandem", "version": __version__, "extensions": ["binary_tensor_data", "model_repository"]})
+        return json_response({"name": "tandem", "version": __version__, "extensions": EXTENSIONS})
 
     async def live(self, _: Request) -> Response:
         """Say that the process answers."""

@@ -17,7 +17,8 @@ from serving.settings import Settings
 HELP = "serve released models over HTTP"
 SERVICE = "serving.service:TandemService"
 VARIABLES = {**OF_SETTINGS, **safety.VARIABLES}
-OPTIONS = ("bundles", "host", "port", "device", "models", "keys", "rate", "admin_port", "tls_cert", "tls_key", "tls_client_ca")
+OPTIONS: tuple[str, ...] = ("bundles", "host", "port", "device", "models", "workers", "threads")
+OPTIONS += ("keys", "rate", "admin_port", "tls_cert", "tls_key", "tls_client_ca")
 NEEDED = ("bentoml", "onnxruntime", "prometheus_client", "PIL", "uvloop", "httptools")
 
 
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", help="port to listen on (PORT, default 3000)")
     parser.add_argument("--device", help="cpu, cuda (not ready where CUDA does not truly work) or auto (DEVICE, default auto)")
     parser.add_argument("--models", help="names, or name@version, separated by commas, or all (TANDEM_MODELS, default all)")
+    parser.add_argument("--workers", help="processes that serve, at most one for each core (TANDEM_WORKERS, default 1)")
+    parser.add_argument("--threads", help="processor threads of one inference, or auto: as many as pay (TANDEM_THREADS, default 1)")
     parser.add_argument("--keys", help="file of names and hashes of bearer tokens; without one, nobody is asked for a token (TANDEM_KEYS)")
     parser.add_argument("--new-key", metavar="NAME", help="make a token, add its hash to the file of --keys, print the token once, and end")
     parser.add_argument("--admin", action="store_true", help="with --new-key: the token may load and unload models")

@@ -73,7 +73,7 @@ class InferencePath:
         """Start the threads; on the event loop."""
         available = max(1, processors() // self._settings.workers)
         self._loop = asyncio.get_running_loop()
-        self._threads = Threads(max(1, available // self._settings.threads))
+        self._threads = Threads(max(1, available // max(1, self._settings.threads)))
         self._scheduler = Scheduler(self._threads)
         self._pool = ThreadPoolExecutor(max(2, available), "decode")
 
@@ -142,7 +142,7 @@ class InferencePath:
         try:
             entry = self._border.registry.find(name, version)
             if route == GENERATE:
-                message, reason = None, await self._generate(entry, headers, receive, send, request_id)
+                message, reason = None, await self._generate(entry, headers, receive, adding(send, ANSWER), request_id)
             else:
                 message = await self._answer(entry, route, headers, receive, start)
         except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
@@ -204,7 +204,8 @@ class InferencePath:
             lane.in_flight -= 1
             reader.release()
         seconds = {names.DECODE: decoded - start, names.FIRST_TOKEN: stream.first - start, **stream.seconds}
-        self._metrics.stages(entry.name, entry.version, {**seconds, names.TOTAL: time.perf_counter() - start})
+        if not reason:
+            self._metrics.stages(entry.name, entry.version, {**seconds, names.TOTAL: time.perf_counter() - start})
         self._metrics.tokens(entry.name, entry.version, generation.count)
         return reason
 

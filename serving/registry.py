@@ -14,8 +14,10 @@ from serving.errors import NotReadyError
 from serving.latency import Latency, measure
 from serving.metrics import Metrics
 from serving.settings import Settings
+from serving.threads import processors
 
 logger = logging.getLogger("bentoml.tandem")  # below BentoML's own, so that its handler writes our lines too
+SLOW_S, WIDE_WORTH = 0.002, 0.7  # with `auto` threads: what counts as slow, and how much quicker several threads must be
 MAX_MEASURED_BATCH = 32  # what larger batches gain beyond this is little, and they are late
 LOADING = "still loading; its golden inputs are replayed first, ask again in a moment"
 
@@ -30,6 +32,7 @@ class Entry:
     model: Model | None = None
     latency: Latency = field(default_factory=lambda: Latency((1,), (0.0,)))
     message: str = LOADING
+    threads: int = 1
 
     @property
     def state(self) -> str:
@@ -143,9 +146,10 @@ class Registry:
 
     def _load(self, entry: Entry, path: Path) -> None:
         try:
+            entry.threads = self._settings.threads or 1
             model = self._open(entry, path)
             entry.latency = self._measure(model)
-            entry.model = model
+            entry.model = model if self._settings.threads else self._widened(entry, path, model)
         except TandemError as error:
             entry.message = str(error)
             logger.error("%s %s is not ready: %s", entry.name, entry.version, error)
@@ -163,11 +167,11 @@ class Registry:
         self._metrics.state(entry.name, entry.version, "ready")
         self._metrics.batch_limit(entry.name, entry.version, entry.latency.limit)
         self._metrics.provider(entry.name, entry.version, runtime.name, runtime.provider, file)
-        self._metrics.device(entry.name, entry.version, asked, device_taken(model), self._settings.threads)
+        self._metrics.device(entry.name, entry.version, asked, device_taken(model), entry.threads)
         logger.info(
-            "%s %s is ready: %s on %s %s (%s); DEVICE=%s took %s%s; %s",
+            "%s %s is ready: %s on %s %s (%s); DEVICE=%s took %s%s; threads: %s; %s",
             *(entry.name, entry.version, file, runtime.name, runtime.version, runtime.provider, asked, device_taken(model)),
-            *(f", since {runtime.note}" if runtime.note else "", _batching(entry.latency)),
+            *(f", since {runtime.note}" if runtime.note else "", entry.threads, _batching(entry.latency)),
         )
 
     def _measure(self, model: Model) -> Latency:
@@ -176,9 +180,23 @@ class Registry:
         most = min(self._settings.max_batch, MAX_MEASURED_BATCH) if self._settings.batching else 1
         return measure(model.run, sample, most)
 
+    def _widened(self, entry: Entry, path: Path, model: Model) -> Model:
+        """Try a slow model on all processors of this worker, and take that where it is much quicker."""
+        most, alone = processors() // self._settings.workers, entry.latency.predict(1)
+        if most < 2 or alone < SLOW_S:
+            return model
+        entry.threads = most
+        wide = self._open(entry, path)
+        latency = self._measure(wide)
+        if latency.predict(1) > WIDE_WORTH * alone:
+            entry.threads = 1
+            return model
+        entry.latency = latency
+        return wide
+
     def _open(self, entry: Entry, path: Path) -> Model:
         device = self._settings.device
-        model = Model.open(path, target="server", device=device, threads=self._settings.threads)
+        model = Model.open(path, target="server", device=device, threads=entry.threads)
         if device == "cuda" and "CUDA" not in model.runtime.provider:
             raise ProviderError(
                 f"DEVICE=cuda was asked for, but {model.variant.file} runs on {model.runtime.provider}; set DEVICE=cpu or auto"

@@ -47,6 +47,7 @@ _LIMITS = {
     "max_timeout_ms": (1, 3_600_000),
     "body_timeout_ms": (1, 3_600_000),
 }
+AUTO = 0
 _SWITCHES = ("log_requests", "batching")
 _SWITCH = {"0": False, "false": False, "1": True, "true": True}
 
@@ -56,7 +57,8 @@ class Settings:
     """How to serve.
 
     `models` holds names (the newest version) and `name@1.0.0` (that version); empty means every model that is found.
-    `threads` are processor threads for one inference. `max_batch` bounds the samples of one request and of one batch.
+    `threads` are processor threads for one inference, `AUTO` as many as pay when a model is timed. `max_batch` bounds the
+    samples of one request and of one batch.
     `concurrency` is how many batches of one model run at once, `workers` how many processes serve. `queue_requests` may wait
     for one model, and `queue_bytes` are the bytes of all bodies that are held. `timeout_ms` is the deadline of requests that
     name none, `max_timeout_ms` the most that one may name, `body_timeout_ms` the time in which a body must have come.
@@ -90,7 +92,7 @@ class Settings:
             if not _MODEL.fullmatch(model):
                 _refuse("models", model, "names such as mnist_cnn or mnist_cnn@1.0.0, separated by commas, or all")
         for name, (low, high) in _LIMITS.items():
-            if not low <= getattr(self, name) <= high:
+            if not low <= getattr(self, name) <= high and (name, getattr(self, name)) != ("threads", AUTO):
                 _refuse(name, getattr(self, name), f"a whole number from {low} to {high}")
         if self.safety.admin_port and self.workers > 1:
             _refuse("workers", self.workers, "1 where TANDEM_ADMIN_PORT is set: what is loaded over HTTP, one worker alone would load")
@@ -125,7 +127,9 @@ class Settings:
 
 
 def _whole(name: str, text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,12}", text):
+    if name == "threads" and text == "auto":
+        return AUTO
+    if not re.fullmatch(r"[0-9]{1,12}", text) or (name == "threads" and int(text) == AUTO):
         _refuse(name, text, f"a whole number from {_LIMITS[name][0]} to {_LIMITS[name][1]}")
     return int(text)
 

@@ -267,7 +267,7 @@ def forecaster(name: str, days: int = 10) -> Contract:
         preprocess=(Step("read_bars", days=days),),
         metric=Metric("mape", "lower", None),
         targets=("server", "device"),
-        recipes="auto",
+        recipes=("dynamic_wi8_afp32",),
         requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
         tolerance=Tolerance(onnx=1e-2, tflite=1e-2, agreement=0.99, metric_drop=0.001),
         licence="Apache-2.0",

@@ -16,7 +16,7 @@ import numpy as np
 from training.recipe import Array
 
 CLASSIFIER = Path("runs/mnist_cnn/1.0.0/program.pt2")
-_BLOCK = 4  # pixels of the side of a block
+_BLOCKS = 8  # in both directions
 _BATCH = 500
 
 
@@ -54,13 +54,13 @@ def distance(one: Array, other: Array) -> float:
 
 
 def blocks(light: Array) -> Array:
-    """Return the mean light of blocks of 4×4 pixels, (N, F) float64: features that need no classifier.
+    """Return the mean light of 8×8 blocks of each picture, (N, 64 × C) float64: features that need no classifier.
 
     Args:
-        light: (N, H, W, C) float32, 0–1; sides are multiples of 4.
+        light: (N, H, W, C) float32, 0–1; sides are multiples of 8.
     """
     count, height, width, channels = light.shape
-    parts = light.reshape(count, height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK, channels)
+    parts = light.reshape(count, _BLOCKS, height // _BLOCKS, _BLOCKS, width // _BLOCKS, channels)
     means: Array = parts.mean(axis=(2, 4), dtype=np.float64).reshape(count, -1)
     return means
 

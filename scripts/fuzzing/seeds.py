@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.storage import save_npz
 from fuzzing.kinds import KINDS
 
 NAMES = ("contract.json", "inputs.npz")
@@ -48,7 +49,7 @@ def make(corpus: Path) -> None:
         rows, target = random.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 3
         (folder / "contract.json").write_text(json.dumps(CONTRACT), encoding="utf-8")
         np.savez(folder / "samples.npz", x=rows, target=target)
-        np.savez(folder / "inputs.npz", **{"input/x": rows[:8]})
+        save_npz(folder / "inputs.npz", {"input/x": rows[:8]})
         _torch(folder, rows)
         _keras(folder)
         _trees(folder, rows, target)

@@ -205,4 +205,13 @@ PICTURES = (
         FORM,
     ),
     Case("a picture for a model of numbers", 415, "unsupported_media", "'image/png', expected application/json", ROWS, b"x", PNG),
+    Case(
+        "a picture asked for that the model does not give",
+        406,
+        "not_acceptable",
+        "gives no picture",
+        DIGITS,
+        PICTURE,
+        {**PNG, "Accept": "image/png"},
+    ),
 )

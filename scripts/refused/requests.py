@@ -94,6 +94,7 @@ ROUTES = (
         "/v2/models/tiny_rows/versions/2.0.0/infer",
     ),
     Case("a method that the path does not take", 405, "method_not_allowed", "does not take GET, expected POST", method="GET"),
+    Case("a text of a model that writes none", 400, "usage", "tiny_rows does not write texts", "/generate/tiny_rows", b'{"prompt": "a"}'),
     Case("a model that failed to load", 503, "not_ready", "broken 1.0.0 is not ready", "/predict/broken", b"{}"),
 )
 

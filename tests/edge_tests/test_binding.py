@@ -47,7 +47,7 @@ def test_bound_runs_give_what_plain_runs_give(writer: Model) -> None:
 
 
 def test_callers_on_several_threads_keep_their_own_answers(writer: Model) -> None:
-    writer.runtime.bind(onnxruntime)  # type: ignore[attr-defined]  # it is onnxruntime's
+    writer.runtime.bind(onnxruntime)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda seed: writer.run(inputs(1 + seed % 3, seed))["scores"], range(60)))
     for seed, scores in enumerate(found):
@@ -55,14 +55,14 @@ def test_callers_on_several_threads_keep_their_own_answers(writer: Model) -> Non
 
 
 def test_a_file_for_one_sample_is_not_filled_up(writer: Model) -> None:
-    bound = Binding(onnxruntime, writer.runtime._session, "CPUExecutionProvider", padded=False)  # type: ignore[attr-defined]
+    bound = Binding(onnxruntime, writer.runtime._session, "CPUExecutionProvider", padded=False)
     answer = bound.run(["scores"], inputs(3))
     assert answer[0].shape == (3, 9)
     assert [key[0] for key in bound._kept] == [3]
 
 
 def test_the_buffers_that_are_kept_are_bounded(writer: Model) -> None:
-    bound = Binding(onnxruntime, writer.runtime._session, "CPUExecutionProvider", padded=False)  # type: ignore[attr-defined]
+    bound = Binding(onnxruntime, writer.runtime._session, "CPUExecutionProvider", padded=False)
     for count in range(1, MOST_KEPT + 10):
         bound.run(["scores"], inputs(count))
     assert len(bound._kept) == MOST_KEPT

@@ -108,7 +108,7 @@ def test_orders_out_of_bounds_are_refused(options: dict[str, Any], words: str) -
     with pytest.raises(InputError, match=words):
         Order.of("a", **options)
     with pytest.raises(InputError, match="prompt is int, expected a text"):
-        Order.of(3)  # type: ignore[arg-type]
+        Order.of(3)
 
 
 TOKEN, MEMORY = contract().main.inputs

@@ -23,6 +23,8 @@ VALUES, RIGHT = np.array([[1.0], [2.0], [4.0]], np.float32), np.array([[1.0], [0
         pytest.param("perplexity", np.zeros((4, 3), np.float32), CLASSES, 3.0, id="no idea among three"),
         pytest.param("rmse", VALUES, RIGHT, np.sqrt(13 / 3), id="root of the mean square"),
         pytest.param("mae", VALUES, RIGHT, 5 / 3, id="mean distance"),
+        pytest.param("mape", np.float32([[9.0], [22.0]]), np.float32([[10.0], [20.0]]), 0.1, id="a tenth of the right value"),
+        pytest.param("rated_rmse", np.float32([[1, 9], [3, 4]]), np.float32([[2, 0], [5, 4]]), np.sqrt(5 / 3), id="only what was rated"),
         pytest.param("psnr", np.full((2, 4), 0.1, np.float32), np.zeros((2, 4), np.float32), 20.0, id="a tenth of the peak"),
     ],
 )
@@ -36,7 +38,7 @@ def test_every_interval_holds_its_value_and_narrows_with_samples(name: str) -> N
 
     def width(count: int) -> float:
         outputs = random.normal(size=(count, 2)).astype(np.float32)
-        targets = random.integers(0, 2, count) if measure(name).classes else random.normal(size=(count, 2)).astype(np.float32)
+        targets = random.integers(0, 2, count) if measure(name).classes else random.normal(4, 1, (count, 2)).astype(np.float32)
         low, high = measure(name).interval(outputs, targets)
         assert low <= measure(name).of(outputs, targets) <= high
         return high - low

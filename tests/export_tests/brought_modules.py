@@ -196,5 +196,5 @@ CASES = {
         "code that chooses by what it computes (`if x.sum() > 0:`)", Choosy, {"x": _real(6)}, server="choose by torch.where",
         device="choose by torch.where",
     ),
-    "cond": Case("the same through `torch.cond`", Cond, {"x": _real(6)}),
+    "cond": Case("the same through `torch.cond`", Cond, {"x": _real(6)}, device="Lowering not found: cond"),
 }  # fmt: skip

@@ -44,7 +44,7 @@ def client(address: str) -> Iterator[Client]:
 
 def test_health_metadata_and_contract(client: Client) -> None:
     assert (client.live(), client.ready(), client.ready("tiny_rows"), client.ready("nobody")) == (True, True, True, False)
-    assert client.server()["extensions"] == ["binary_tensor_data", "model_repository"]
+    assert client.server()["extensions"] == ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
     assert client.metadata("tiny_rows", "1.0.0")["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, -1]}]
     assert client.contract("tiny_digits").labels == tuple("0123456789")
     assert [model["state"] for model in client.models()] == ["READY"] * 3

@@ -70,8 +70,7 @@ def answer(sent: bytes, port: int) -> tuple[int, dict[str, str], bytes]:
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.fault for case in CASES])
-def test_it_is_refused_as_the_page_says(live: Live, case: Case) -> None:
+def provoke(live: Live, case: Case) -> tuple[int, dict[str, str], bytes]:
     port = live.admin_port if case.admin_port else live.port
     with socket.socket() as other:
         if case.held is not None:
@@ -82,6 +81,12 @@ def test_it_is_refused_as_the_page_says(live: Live, case: Case) -> None:
             code, headers, body = answer(wire(case, live, case.raw), port)
             if code == case.code:
                 break
+    return code, headers, body
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.fault for case in CASES])
+def test_it_is_refused_as_the_page_says(live: Live, case: Case) -> None:
+    code, headers, body = provoke(live, case)
     assert (code, case.words in body.decode()) == (case.code, True), (code, body)
     if not case.reason:
         return
@@ -104,6 +109,8 @@ def test_the_server_still_answers_and_has_told_no_token(live: Live) -> None:
 
 
 def test_each_reason_is_counted(live: Live) -> None:
+    one_of_each = {case.reason: case for case in CASES if case.reason and not case.admin_port}
+    assert [reason for reason, case in one_of_each.items() if provoke(live, case)[0] != case.code] == []
     metrics = answer(wire(Case("", 200, "", "", "/metrics", method="GET"), live, None), live.port)[2].decode()
     for reason in {case.reason for case in CASES} - {""}:
         assert f'reason="{reason}"' in metrics, reason

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from serving.safety import Safety
 from serving.settings import Settings
+from tests.serving_tests.text_models import TEXTS, write_letters
 
 Serve = Callable[[Settings], AbstractContextManager[TestClient]]
 LOAD, UNLOAD = "/v2/repository/models/tiny_digits/load", "/v2/repository/models/tiny_digits/unload"
@@ -140,6 +141,7 @@ def test_tritonclient_works_unchanged(bundles: Path, admin_port: int) -> None:
 
     from serving.app import create_app
 
+    write_letters(bundles)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -176,6 +178,13 @@ def use_triton(triton: Any, client: Any, admin: Any) -> None:
             assert answer.get_response()["id"] == "r1"
             answers.append(answer.as_numpy("logits"))
     assert all(answer.shape == (2, 10) and np.allclose(answer, answers[0]) for answer in answers)
+    for binary in (True, False):
+        given = triton.InferInput("text", [len(TEXTS), 1], "BYTES")
+        given.set_data_from_numpy(np.array(TEXTS, dtype=np.object_)[:, None], binary_data=binary)
+        assert client.infer("tiny_texts", [given]).as_numpy("logits").shape == (len(TEXTS), 2)
+    assert client.get_model_config("tiny_digits", "1.0.0")["input"][0]["data_type"] == "TYPE_UINT8"
+    assert client.get_inference_statistics("tiny_digits")["model_stats"][0]["inference_stats"]["success"]["count"] == 4
+    assert len(client.get_inference_statistics()["model_stats"]) == 2
     admin.unload_model("tiny_digits")
     assert not client.is_model_ready("tiny_digits")
     admin.load_model("tiny_digits")

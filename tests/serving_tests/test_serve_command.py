@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge.errors import EXIT_ENVIRONMENT, EXIT_USAGE, TandemError
-from serving import commands
+from serving import commands, keys
 
 
 class ReplacedError(Exception):
@@ -123,3 +123,27 @@ def test_a_cache_that_cannot_be_written_is_named(started: list[Any], monkeypatch
     error = refused("--port", str(free_port()))
     assert error.exit_code == EXIT_ENVIRONMENT
     assert "set XDG_CACHE_HOME or BENTOML_HOME" in str(error)
+
+
+def test_a_key_is_made_and_shown_once(started: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "keys"
+    run("--keys", str(file), "--new-key", "phone")
+    run("--keys", str(file), "--new-key", "operator", "--admin")
+    tokens = capsys.readouterr().out.split()
+    assert [keys.read(file).holder(b"Bearer " + token.encode()).admin for token in tokens] == [False, True]
+    assert not started
+    for words in (["--new-key", "phone"], ["--admin"], ["--admin", "--keys", str(file)]):
+        with pytest.raises(TandemError, match="both need --keys FILE") as refused:
+            run(*words)
+        assert refused.value.exit_code == EXIT_USAGE
+
+
+def test_files_of_keys_and_tls_are_looked_at_before_anything_starts(started: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("first\n")
+    for words in (["--keys", str(tmp_path / "keys")], ["--tls-cert", "a.pem", "--tls-key", "b.pem"]):
+        with pytest.raises(TandemError) as refused:
+            run(*words)
+        assert refused.value.exit_code == EXIT_ENVIRONMENT
+    assert not started
+    with pytest.raises(TandemError, match="TANDEM_TLS_CERT"):
+        run("--tls-cert", "a.pem")

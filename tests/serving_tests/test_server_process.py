@@ -228,6 +228,26 @@ def test_a_bento_is_served(bento: Path, environment: dict[str, str], tmp_path: P
         assert {connection.laddr.ip for connection in server.process.net_connections("inet")} == {"127.0.0.1"}
 
 
+def test_two_workers_share_all(tiny_bundles: Path, repository: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    port, command = free_port(), [sys.executable, "-c", SERVE, "--bundles", str(tiny_bundles), "--models", "tiny_rows", "--workers", "2"]
+    with running([*command, "--port", str(port)], port, environment, repository, tmp_path / "log", signal.SIGTERM) as server:
+        while server.log.read_bytes().count(b"is ready") < 2:
+            time.sleep(0.1)
+        open_ = [http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS) for _ in range(12)]
+        for connection in open_:
+            connection.request("POST", "/predict/tiny_rows", '{"inputs": [2]}', {"Content-Type": "application/json"})
+            assert connection.getresponse().read()
+        mine = {connection.sock.getsockname()[1] for connection in open_}
+        ends = [[end.raddr.port for end in child.net_connections("inet") if end.raddr] for child in server.process.children(recursive=True)]
+        for connection in open_:
+            connection.close()
+        assert sorted(shares := [len(mine.intersection(ports)) for ports in ends])[-2] >= 4, shares
+        time.sleep(1.1)
+        text = server.ask("GET", "/metrics")[2].decode()
+        assert 'tandem_requests_total{code="200",model="tiny_rows",route="/predict/{model}",version="1.0.0"} 12.0' in text
+        assert 'tandem_model_state{model="tiny_rows",state="ready",version="1.0.0"} 2.0' in text
+
+
 def test_a_server_that_cannot_become_ready_says_so_on_every_health_route(
     repository: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -141,7 +141,7 @@ def test_every_example_of_every_content_type_runs(texts_client: TestClient) -> N
     assert ("/predict/tiny_rows", "text/csv", "two lines") in ran
     assert (INFER, "application/json", "a text") in ran
     assert ("/generate/tiny_writer", "application/json", "eight tokens") in ran
-    assert len(ran) == 13
+    assert len(ran) == 15
     for path in [path for path, methods in found["paths"].items() if "get" in methods]:
         assert texts_client.get(path).status_code == 200, path
 

@@ -108,8 +108,8 @@ def test_the_older_self_is_told_and_does_not_learn() -> None:
     with torch.no_grad():
         agent.value.bias.add_(1.0)
     torch.testing.assert_close(agent.returns(state), agent.older_returns(state) + 1)
-    agent.renew()
-    torch.testing.assert_close(agent.returns(state), agent.older_returns(state))
+    agent.follow(0.25)
+    torch.testing.assert_close(agent.returns(state), agent.older_returns(state) + 0.75)
     assert not any(weight.requires_grad for weight in agent.older.parameters())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.errors import ContractError, GateError, InputError, SetupError
+from edge.errors import ContractError, GateError, InputError, SetupError, UsageError
 from training import checkpoint
 from training.checkpoint import Checkpoints
 from training.fit import Fitted, fit
@@ -213,6 +213,11 @@ def compiled() -> "keras.Model":
 def test_a_model_that_could_not_be_released_is_refused_before_it_learns(build: object, message: str) -> None:
     with pytest.raises(ContractError, match=message):
         KERAS.loop(build(), heaps(), FitSettings())
+
+
+def test_another_optimiser_is_refused_in_words() -> None:
+    with pytest.raises(UsageError, match="optimizer is 'sgd', expected adamw"):
+        KERAS.loop(line(), heaps(), FitSettings(optimizer="sgd"))
 
 
 def test_an_input_of_another_dtype_is_refused_in_words() -> None:

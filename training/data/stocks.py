@@ -1,4 +1,4 @@
-"""Daily prices of Apple or Microsoft, 2000 to 2013, or of a user's own table. Source: Quandl's WIKI Prices.
+"""Daily prices of Apple, 2000 to 2013, or of a user's own table. Source: Quandl's WIKI Prices.
 
 A PyPI wheel, pinned by SHA-256, holds them. Prices are adjusted: splits and dividends are taken out of them, so that a
 day on which one share became two is no crash. A sample is ten days in a row and the close of the day behind them.
@@ -30,7 +30,7 @@ from training.recipe import Array, DataOptions, Split, Splits
 PACKAGE = packages.Package(
     "PyPI", "bokeh_sampledata", "2026.1", "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f", 12_840_000
 )
-TICKERS = ("AAPL", "MSFT")
+TICKER = "AAPL"
 DAYS = 10
 CLOSE = PRICES.index("close")
 _MEMBER = "bokeh_sampledata/_data/stocks.csv.gz"
@@ -48,12 +48,11 @@ class Windows:
     days: Array
 
 
-def load(options: DataOptions | None = None, ticker: str = TICKERS[0]) -> Splits:
+def load(options: DataOptions | None = None) -> Splits:
     """Load samples as `bars`: (N, 10, 5) float32, open, high, low, close and volume, and the next close, (N, 1) float32.
 
     Args:
         options: A user's own table instead.
-        ticker: One of `TICKERS`.
 
     Returns:
         The samples in the order of time.
@@ -65,8 +64,8 @@ def load(options: DataOptions | None = None, ticker: str = TICKERS[0]) -> Splits
     if options is not None and options.folder is not None:
         return own(options.folder)
     content = packages.read_members(packages.fetch(PACKAGE), [_MEMBER])[_MEMBER]
-    dates, values = parse(content, str(PACKAGE))[ticker]
-    note = f"{len(dates):,} days of {ticker}, {dates[0]} to {dates[-1]}, adjusted, {PACKAGE}"
+    dates, values = parse(content, str(PACKAGE))
+    note = f"{len(dates):,} days of {TICKER}, {dates[0]} to {dates[-1]}, adjusted, {PACKAGE}"
     return _splits(windows(dates, values), _BOUNDS, PACKAGE.sha256, note)
 
 
@@ -106,24 +105,21 @@ def check(bars: Bars, where: str) -> None:
             say(f"{where}: {name} is {column[0]:g} on all days and tells nothing")
 
 
-def parse(content: bytes, where: str) -> dict[str, tuple[Array, Array]]:
-    """Read the packed table: for each stock its days, (N,) datetime64, and adjusted values, (N, 5) float64.
+def parse(content: bytes, where: str) -> tuple[Array, Array]:
+    """Read the packed table of stocks: the days, (N,) datetime64, and adjusted values, (N, 5) float64.
 
     Raises:
         InputError: It is another table.
     """
     try:
         table: Any = np.genfromtxt(io.BytesIO(gzip.decompress(content)), delimiter=",", names=True, dtype=None, encoding="utf-8")
-        found = {}
-        for ticker in TICKERS:
-            rows = table[table["Ticker"] == ticker]
-            values = np.stack([rows[name] for name in ("Open", "High", "Low", "Close", "Volume")], axis=1).astype(np.float64)
-            share = (rows["Adj_Close"] / rows["Close"])[:, None]  # of today's price that a price of then stands for
-            values[:, :-1], values[:, -1:] = values[:, :-1] * share, values[:, -1:] / share
-            found[ticker] = rows["Date"].astype("datetime64[D]"), values
+        rows = table[table["Ticker"] == TICKER]
+        values = np.stack([rows[name] for name in ("Open", "High", "Low", "Close", "Volume")], axis=1).astype(np.float64)
+        share = (rows["Adj_Close"] / rows["Close"])[:, None]  # of today's price that a price of then stands for
+        values[:, :-1], values[:, -1:] = values[:, :-1] * share, values[:, -1:] / share
+        return rows["Date"].astype("datetime64[D]"), values
     except (OSError, EOFError, ValueError, IndexError, TypeError, zlib.error) as error:
         raise InputError(f"{where}: its table of stocks cannot be read ({error}), expected the pinned one") from None
-    return found
 
 
 def windows(dates: Array, values: Array, days: int = DAYS) -> Windows:
@@ -163,7 +159,7 @@ def table(dates: Array, bars: Array) -> str:
 
 DATASET = DataSet(
     name="stocks",
-    title="daily prices and volume of Apple and Microsoft, 3,270 days each, 2000 to 2013",
+    title="daily prices and volume of Apple, 3,270 days, 2000 to 2013",
     licence="public domain, as its publisher declared; the package: BSD-3-Clause",
     origin="Quandl, WIKI Prices, 2013",
     packages={"full": (PACKAGE,)},

@@ -5,7 +5,8 @@ Expected: TBD
 Time:     TBD
 Size:     TBD
 Source:   deep Q-learning with replay and a target network (Mnih et al., 2015), targets by double Q-learning (van Hasselt, Guez and
-          Silver, 2016), the value apart from the advantages (Wang et al., 2016)
+          Silver, 2016), the value apart from the advantages (Wang et al., 2016), a target network that follows slowly (Lillicrap
+          et al., 2016)
 
 Where states can be counted, a table is enough: `training/racing.py` solves the documents' racing car by Q-learning, and equals
 value iteration. CartPole's states cannot, so a network takes the table's place.
@@ -44,8 +45,8 @@ DISCOUNT = 0.99
 MEMORY = 50_000  # steps that the replay holds
 TURN = 512  # steps of the optimiser in an epoch
 ACTED = 2  # steps of the world for each
-RENEWED = 20  # steps of the optimiser after which the target network is the network
-EXPLORED = 15  # epochs in which random pushes become few
+FOLLOWED = 0.005  # of the way to the network that the target network goes in each step
+EXPLORED = 10  # epochs in which random pushes become few
 SAMPLES = 4000  # states of each split in the hand-over
 
 
@@ -93,9 +94,11 @@ class Agent(nn.Module):
         policy, value = self.older
         return _returns(cast("Advantages", policy), value, state)
 
-    def renew(self) -> None:
-        """Make the older self the present one."""
-        self.older.load_state_dict(nn.ModuleList([self.policy, self.value]).state_dict())
+    def follow(self, share: float) -> None:
+        """Bring the older self that share of the way to the present one."""
+        present = [weight.detach() for weight in (*self.policy.parameters(), *self.value.parameters())]
+        for older, weight in zip(self.older.parameters(), present, strict=True):
+            older.lerp_(weight, share)
 
 
 def _returns(policy: Advantages, value: nn.Module, state: Tensor) -> Tensor:
@@ -132,8 +135,6 @@ class Trials(OwnLoop):
             self._reset(self.settings.seed * 10_000 + self.number)
         for _ in range(ACTED):
             self._act()
-        if index % RENEWED == 0:
-            self.module.renew()
         rows = torch.randint(min(self._held, MEMORY), (self.batch,), generator=self.generator)
         state, push, reward, following, fell = self._replay[rows].tensor_split([4, 5, 6, 10], dim=1)
         with torch.no_grad():
@@ -141,6 +142,7 @@ class Trials(OwnLoop):
             goal = reward + DISCOUNT * (1 - fell) * self.module.older_returns(following).gather(1, best)  # (B, 1)
         loss = F.smooth_l1_loss(self.module.returns(state).gather(1, push.long()), goal)
         self.update("agent", loss)
+        self.module.follow(FOLLOWED)
         return loss.detach()
 
     def _act(self) -> None:
@@ -257,7 +259,7 @@ RECIPE = Recipe(
     contract=_CONTRACT,
     load_data=load,
     build=agent,
-    fit=FitSettings(epochs=30, batch_size=64, learning_rate=2e-3, schedule="cosine", clip_norm=10.0),
+    fit=FitSettings(epochs=20, batch_size=128, learning_rate=1e-3, schedule="cosine", clip_norm=10.0),
     own=OwnTraining(Trials, "mean return", "higher", released=lambda agent: agent.policy),
     conclude=prove,
 )

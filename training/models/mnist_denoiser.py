@@ -4,7 +4,7 @@ Run:      tandem train mnist_denoiser             (then: tandem export mnist_den
 Expected: PSNR 20.26 dB on the 10,000 digits of MNIST's own test set under noise of deviation 0.5 (seed 0, 95 % interval 20.23 to
           20.30), of 9.38 dB before; mnist_cnn gets 0.120 of the noisy digits right, 0.974 of the cleaned ones, 0.994 of the clean
 Time:     253 s for 5 epochs on one thread of a CPU with much other work beside it
-Size:     16,969 parameters
+Size:     16,969 parameters; 29 kB as int8, which loses less than 0.001 dB
 Source:   a denoising autoencoder (Vincent et al., 2008), here of convolutions at half the size of the picture
 
 Variant `mnist_denoiser_dense`: the dense encoder–decoder of the course documents, 784-256-64-256-784.
