@@ -87,6 +87,7 @@ REASONS = (
     "gate",
     "internal",
     "method_not_allowed",
+    "not_acceptable",
     "not_ready",
     "parity",
     "provider",

@@ -62,12 +62,14 @@ def _texts(folder: Folder) -> tuple[Own, dict[str, Any]]:
     most, padding = longest(folder), folder.padding
     length = min(most, LENGTH)
     meaning = f"ids of {TOKENIZER}; {padding} fills up and is masked inside the graph"
+    known = folder.config.get("vocab_size")
+    limits = {"range": [0, known - 1]} if isinstance(known, int) and known > 1 else {}
     step = {"step": "wordpiece", "length": length, "padding": padding, "tokenizer": TOKENIZER}
     asked = [
         f"length: {length} ids of at most {most}; longer texts are cut; change it in the input's shape and in the step wordpiece alike"
     ]
     return Own(IDS, "int32", (None, None)), {
-        "tensor": {"name": IDS, "dtype": "int32", "shape": ["batch", length], "layout": "NT", "meaning": meaning},
+        "tensor": {"name": IDS, "dtype": "int32", "shape": ["batch", length], "layout": "NL", **limits, "meaning": meaning},
         "contract": {"preprocess": [step], "assets": {"tokenizer": TOKENIZER}},
         "asked": asked,
     }

@@ -16,6 +16,8 @@ from export import operators
 from export.pt2_call import flat
 from export.pt2_program import open_pt2
 
+_BIAS = 3  # the place of the bias among the inputs of a transposed convolution
+
 
 def run(program: str, contract_file: str, samples: str, output: str) -> dict[str, Any]:
     """Convert with litert-torch.
@@ -36,7 +38,31 @@ def run(program: str, contract_file: str, samples: str, output: str) -> dict[str
     arrays = load_npz(Path(samples))
     example = tuple(torch.from_numpy(arrays[f"input/{t.name}"][:1]) for t in promise.main.inputs)
     litert_torch.convert(flat(open_pt2(program)), example).export(output)
+    straighten(output)
     return inspect(output, promise.main)
+
+
+def straighten(path: str) -> None:
+    """Give the biases of transposed convolutions one axis, (C,), where the converter wrote (1, 1, 1, C): the quantizer refuses those.
+
+    They come of a normalisation that the converter has folded into the convolution before it. The numbers stay as they are.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model(path)
+    crooked = [
+        graph.tensors[operator.inputs[_BIAS]]
+        for graph in model.subgraphs
+        for operator in graph.operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.TRANSPOSE_CONV
+        and len(operator.inputs) > _BIAS
+        and len(graph.tensors[operator.inputs[_BIAS]].shape) > 1
+    ]
+    for tensor in crooked:
+        tensor.shape = [int(np.prod(tensor.shape))]
+    if crooked:
+        flatbuffer_utils.write_model(model, path)
 
 
 def inspect(path: str, graph: Graph) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def test_the_policy_for_devices_returns_what_the_trained_one_does(repository, tm
 
     runs, bundles = tmp_path / "runs", tmp_path / "bundles"
     run("-m", "edge", "train", "dqn", "--out", str(runs))
-    run("-m", "edge", "export", str(runs / "dqn"), "--out", str(bundles))
+    run("-m", "edge", "export", "dqn", "--runs", str(runs), "--out", str(bundles))
     rows = [json.loads(line) for line in run("scripts/cartpole.py", str(bundles / "dqn"), "--json").splitlines()]
     assert {row["file"] for row in rows} == {"model.onnx", "model.fp32.tflite", "model.mixed_wi8_ai8.tflite"}
     for row in rows:

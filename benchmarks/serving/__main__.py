@@ -52,7 +52,7 @@ def main() -> None:
         results = _whole(args, server, client)
     results.write(file)
     say(f"figures: {os.path.relpath(file)}")
-    if not args.quick and not args.only:
+    if results.seen and not args.quick and not args.only:
         page.write(results, page.PAGE)
 
 
@@ -87,8 +87,9 @@ def _install(contenders: list[Contender], device: str, results: Results) -> None
 
 
 def _other(checkout: Path) -> Contender:
-    name = f"tandem in {checkout.name}"
-    return dataclasses.replace(CONTENDERS[TANDEM], name=name, title=f"Tandem in {checkout.name}", start=tandem_from(checkout.absolute()))
+    folder = checkout.resolve()
+    name = f"tandem in {folder.name}"
+    return dataclasses.replace(CONTENDERS[TANDEM], name=name, title=f"Tandem in {folder.name}", start=tandem_from(folder))
 
 
 if __name__ == "__main__":

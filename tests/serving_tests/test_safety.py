@@ -265,3 +265,18 @@ def test_names_are_made_by_nobody_else(file: Path) -> None:
     finally:
         os.umask(before)
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_reason_is_in_the_vocabulary() -> None:
+    from edge import errors as theirs
+    from edge.metric_names import REASONS
+    from serving import errors as ours
+
+    known = [
+        found
+        for module in (theirs, ours)
+        for found in vars(module).values()
+        if isinstance(found, type) and issubclass(found, theirs.TandemError)
+    ]
+    assert {found.reason for found in known} <= set(REASONS)
+    assert sorted(REASONS) == list(REASONS)

@@ -2,8 +2,15 @@
 
 Run:      tandem train cifar10_cnn                (then: tandem export cifar10_cnn)
           tandem train cifar10_cnn --data-dir FOLDER    for the genuine CIFAR-10, its Python batches
-Expected: STAND-IN
-Source:   three stages of convolution, batch normalisation and ReLU
+Expected: on the stand-in, which is not CIFAR-10, test accuracy 0.687 (387 emoji, seed 0; the 95 % interval of so few reaches from
+          0.640 to 0.731); no figure on the genuine CIFAR-10 was measured, its floor of 0.70 is a modest one for such a network
+Time:     525 s for 80 epochs of the stand-in on one thread of a CPU with much other work beside it
+Size:     80,450 parameters
+Source:   three stages of convolution, batch normalisation (Ioffe and Szegedy, 2015) and ReLU; pictures are mirrored, moved and
+          tinted anew in every epoch
+
+Variant `cifar10_cnn_documents`: the network of the course documents (Conv 6 5×5 – pool – Conv 16 5×5 – pool – 120 – 84 – 10), and
+their optimiser, SGD with a rate of 0.001 and a momentum of 0.9, in batches of 4; they report no figure. 62,006 parameters.
 
 The graph takes raw pixels, uint8 NHWC, RGB; axis order, cast and normalisation to −1…1 (mean and deviation .5) are part of it.
 """
@@ -24,7 +31,7 @@ from training.recipe import FitSettings, Recipe
 
 
 class Cifar10Cnn(nn.Module):
-    """Three stages of 32, 64 and 96 channels, each of half the size, then the mean over what is left of the picture."""
+    """Three stages of 32, 48 and 64 channels, each of half the size of the one before, then one dense layer."""
 
     def __init__(self) -> None:
         """Make the layers, with random weights."""
@@ -81,7 +88,7 @@ _CONTRACT = replace(
     image_classifier("cifar10_cnn", cifar10.CLASSES, cifar10.SIDE, cifar10.SIDE, 3, meaning="a small picture in colour, RGB"),
     description="What a small colour picture shows, one of ten kinds.",
     metric=Metric("accuracy", "higher", floor=0.70),
-    tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.96, metric_drop=0.02),  # one of 383 test pictures is .0026
+    tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.96, metric_drop=0.02),  # one of 387 test pictures is .0026
     budget=Budget(size_bytes=200_000),  # of the file for devices
     source="CIFAR-10 (Krizhevsky, 2009)",
 )
@@ -92,7 +99,7 @@ RECIPE = Recipe(
     build=Cifar10Cnn,
     fit=FitSettings(epochs=80, batch_size=64, learning_rate=4e-3, weight_decay=0.05),
     raw_inputs=raw_pictures,
-    subset_floor=0.60,
+    subset_floor=0.62,
 )
 
 VARIANTS = (

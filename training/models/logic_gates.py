@@ -1,9 +1,10 @@
 """Logic gates by the smallest network that can: two inputs, two hidden units, one output for each gate.
 
 Run:      tandem train logic_gates                 (then: tandem export logic_gates)
-Expected: TBD
-Time:     TBD
-Size:     TBD
+Expected: every gate right on every row of the truth table, in every format: mean absolute error 0.0017 as trained (seed 0), 0.0024 as
+          int8 TFLite on both runtimes for devices
+Time:     1 s for 60 epochs on one thread of a CPU with much other work beside it, 11 s with everything around it
+Size:     24 parameters; 0.9 kB as ONNX, 2.6 kB as int8, most of it names
 Source:   the perceptron and its rule (Rosenblatt, 1958); why it cannot learn XOR (Minsky and Papert, 1969); hidden units learn by
           back-propagation (Rumelhart, Hinton and Williams, 1986); one linear equation after another (Kaczmarz, 1937)
 
@@ -20,7 +21,8 @@ The shortest tour of the whole road:
 The test split is the truth table itself, which is all that there is to know; training sees it with noise, as wires carry it. A
 mean absolute error of up to 0.02 over four rows and six gates leaves no room for one wrong answer: 24 times 0.02 is below 0.5.
 
-Variant `logic_gates_xor`: the network of the course documents, 2-2-1, for XOR alone.
+Variant `logic_gates_xor`: the network of the course documents, 2-2-1, for XOR alone; 9 parameters, mean absolute error 0.0046, as
+int8 0.0039.
 """
 
 from __future__ import annotations
