@@ -51,6 +51,7 @@ def open_pt2(path: str) -> Any:
 
     try:
         program = torch.export.load(path)
+        program.module()  # what calls it is made of the archive too
     except Exception as error:  # its readers and its verifier have errors without a common base
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise ConversionError(

@@ -57,6 +57,7 @@ def straighten(path: str) -> None:
         for operator in graph.operators
         if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.TRANSPOSE_CONV
         and len(operator.inputs) > _BIAS
+        and operator.inputs[_BIAS] >= 0
         and len(graph.tensors[operator.inputs[_BIAS]].shape) > 1
     ]
     for tensor in crooked:

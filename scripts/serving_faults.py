@@ -15,7 +15,7 @@ The page is written by `python scripts/serving_faults.py` from the cases that `t
 each of them, to one running `tandem serve` with keys, a rate, an admin port and small limits. {count} faults:
 """
 TAIL = """
-Where the reason is empty, the HTTP parser answers, in plain text, before there is a request: such bytes are nobody's.
+Where the reason is empty, the HTTP parser answers, before there is a request: such bytes are nobody's, and are not counted.
 Three answers need a state that the running server is not brought into; `tests/serving_tests/test_limits.py` and
 `test_failures_inside.py` hold them: 429 `queue_full` where too many requests wait for a model, 503 `draining` where the server
 stops, and 500 `internal`, whose cause stands in the log alone. 499 `disconnected` is counted, and nobody reads it.

@@ -42,6 +42,7 @@ async def listening(application: Any, safety: Safety) -> AsyncIterator[None]:
 
     config = uvicorn.Config(
         application,
+        http="serving.framing:BoundedProtocol",
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -12,6 +12,7 @@ os.environ.setdefault("FORWARDED_ALLOW_IPS", "")  # a caller says no address but
 os.environ.update(telemetry.OFF)  # before BentoML and onnxruntime are imported: they post usage data otherwise
 
 import bentoml
+import uvicorn.config
 from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLConfigException
 
@@ -22,6 +23,7 @@ from serving.metrics import Metrics
 from serving.registry import Registry
 from serving.settings import Settings
 
+uvicorn.config.HTTP_PROTOCOLS["auto"] = "serving.framing:BoundedProtocol"  # BentoML's worker takes what uvicorn takes by itself
 usage_stats.do_not_track.cache_clear()  # `bentoml serve` asked, and kept the answer, before it imported this module
 
 

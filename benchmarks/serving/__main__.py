@@ -27,7 +27,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=list(CONTENDERS), help=f"some of: {', '.join(CONTENDERS)}")
     parser.add_argument("--models", nargs="+", metavar="MODEL", choices=list(SHAPES), default=list(SHAPES), help="small, mobilenet")
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (default 3)")
-    parser.add_argument("--minutes", type=float, default=15.0, help="what the whole may take, installation aside (default 15)")
+    parser.add_argument("--minutes", type=float, default=14.0, help="what the whole may take, installation aside (default 14)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--also", nargs="+", type=Path, default=[], metavar="CHECKOUT", help="Tandem from other checkouts too")
     parser.add_argument("--soak", type=float, metavar="SECONDS", help="nothing else: steady load on Tandem, with the slope of its memory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.serving import questions
@@ -42,7 +42,6 @@ class Contender:
     kinds: tuple[str, ...] = (RAW, JSON, JPEG)
     ready_s: float = 60.0
     most_rounds: int = 1000
-    checkout: Path = field(default=ROOT)
 
 
 def _program(name: str, **settings: str) -> Callable[[Bundle, str, int], Start]:

@@ -1,11 +1,13 @@
 """Texts: from a string to the numbers of its words or characters, by a vocabulary that travels with the model.
 
 The vocabulary is an asset: UTF-8, one entry a line. Number 0 fills up, 1 stands for what the vocabulary does not know,
-and the entry in line n (counted from 0) has the number n + 2.
+and the entry in line n (counted from 0) has the number n + 2. A text is whole characters: what holds half of one (a lone
+surrogate) or a character of value 0 is binary content under a wrong name, and is refused wherever texts are read.
 """
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import unicodedata
@@ -24,12 +26,26 @@ UNITS = ("words", "characters")
 MAX_CHARACTERS = 1_000_000
 MAX_LENGTH = 8192
 MAX_VOCABULARY_BYTES = 64 << 20
-_WORD = re.compile(r"\w+|[^\w\s]")
-_CHARACTER = re.compile(r"\S")
+_UNITS = {
+    ("words", True): re.compile(r"\w+|[^\w\s]"),
+    ("words", False): re.compile(r"\w+"),
+    ("characters", True): re.compile(r"\S"),
+    ("characters", False): re.compile(r"\w"),
+}
+_TAG = re.compile(r"<[/!?]?[A-Za-z-][^<>]*>")  # looks at every character once, whatever stands there
 Ids = np.ndarray[Any, np.dtype[np.int32]]
 
 
-def tokenize(value: Any, context: Context, *, length: int, unit: str = "words", vocabulary: str = "vocabulary.txt") -> Ids:
+def tokenize(
+    value: Any,
+    context: Context,
+    *,
+    length: int,
+    unit: str = "words",
+    vocabulary: str = "vocabulary.txt",
+    markup: bool = False,
+    signs: bool = True,
+) -> Ids:
     """Turn a text into the numbers of its words or characters.
 
     Args:
@@ -38,6 +54,8 @@ def tokenize(value: Any, context: Context, *, length: int, unit: str = "words", 
         length: How many numbers come out: longer texts are cut, shorter ones filled up with 0.
         unit: `words`, runs of letters and digits, other signs one by one; or `characters`, for scripts without spaces.
         vocabulary: The asset's path.
+        markup: Whether HTML is cleaned away first: tags become spaces, `&amp;` and its like the characters that they stand for.
+        signs: Whether signs count; without them punctuation and emoji are left out.
 
     Returns:
         (length,) int32.
@@ -47,23 +65,25 @@ def tokenize(value: Any, context: Context, *, length: int, unit: str = "words", 
         TooLargeError: The text is longer than a million characters.
         BundleError: The vocabulary is missing or damaged.
     """
-    found = tokens(text_of(value), unit)
+    found = tokens(text_of(value), unit, markup, signs)
     if not found:
         raise InputError("the text is empty, expected one word or more")
-    numbers = _numbers(context, vocabulary)
+    numbers = _read(*asset_path(context, vocabulary, "tokenize"))
     ids = np.full(length, PADDING, dtype=np.int32)
     known = [numbers.get(token, UNKNOWN) for token in found[:length]]
     ids[: len(known)] = known
     return ids
 
 
-def tokens(text: str, unit: str = "words") -> list[str]:
+def tokens(text: str, unit: str = "words", markup: bool = False, signs: bool = True) -> list[str]:
     """Take a text apart: composed (NFC), in small letters, as `words` or `characters`; spaces never count."""
+    if markup:
+        text = html.unescape(_TAG.sub(" ", text))
     plain = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
-    return (_WORD if unit == "words" else _CHARACTER).findall(plain)
+    return _UNITS[unit, signs].findall(plain)
 
 
-def check_tokenize(length: Any, unit: Any = "words", vocabulary: Any = "vocabulary.txt") -> str:
+def check_tokenize(length: Any, unit: Any = "words", vocabulary: Any = "vocabulary.txt", markup: Any = False, signs: Any = True) -> str:
     """Say what is wrong with the parameters of `tokenize`; empty where nothing is."""
     if type(length) is not int or not 1 <= length <= MAX_LENGTH:
         return f"has length={length!r}, expected a whole number from 1 to {MAX_LENGTH}"
@@ -71,6 +91,9 @@ def check_tokenize(length: Any, unit: Any = "words", vocabulary: Any = "vocabula
         return f"has unit={unit!r}, expected one of {', '.join(UNITS)}"
     if not isinstance(vocabulary, str) or not safe_relative(vocabulary):
         return f"has vocabulary={vocabulary!r}, expected the path of an asset"
+    for name, switch in (("markup", markup), ("signs", signs)):
+        if type(switch) is not bool:
+            return f"has {name}={switch!r}, expected true or false"
     return ""
 
 
@@ -78,7 +101,7 @@ def text_of(value: Any) -> str:
     """Give the text itself: a string as it is, or what the file at a path holds.
 
     Raises:
-        InputError: The value is no text, or the file cannot be read or is not UTF-8.
+        InputError: The value is no text or no whole characters, or the file cannot be read or is not UTF-8.
         TooLargeError: The text is longer than a million characters.
     """
     if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind == "U":  # as golden files hold it
@@ -89,6 +112,12 @@ def text_of(value: Any) -> str:
         raise InputError(f"a text is {type(value).__name__}, expected a string, or the path of a UTF-8 file")
     if len(value) > MAX_CHARACTERS:
         raise TooLargeError(f"the text has {len(value)} characters, expected at most {MAX_CHARACTERS}")
+    if "\0" in value:
+        raise InputError(f"the text holds a character of value 0 at {value.index(chr(0))}, expected text; it looks like binary content")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"the text holds half a character (a lone surrogate) at {error.start}, expected whole ones") from None
     return value
 
 
@@ -103,28 +132,46 @@ def _content(path: Path) -> str:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}, expected a text file") from None
 
 
-def _numbers(context: Context, vocabulary: str) -> dict[str, int]:
+def asset_path(context: Context, asset: str, step: str) -> tuple[Path, int, int]:
+    """Find an asset that a step reads; return its path, when it was changed, and its size in bytes.
+
+    Raises:
+        ContractError: No folder of assets is known.
+        BundleError: It is missing.
+    """
     if context.assets is None:
-        raise ContractError(f"tokenize needs the asset {vocabulary}, but no folder of assets is known here")
-    path = context.assets / vocabulary
+        raise ContractError(f"{step} needs the asset {asset}, but no folder of assets is known here")
+    path = context.assets / asset
     try:
         facts = path.stat()
-        return _read(str(path), facts.st_mtime_ns, facts.st_size)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror}); the vocabulary belongs to the bundle, copy it again") from None
+    return path, facts.st_mtime_ns, facts.st_size
 
 
-@lru_cache(maxsize=8)
-def _read(path: str, _changed: int, size: int) -> dict[str, int]:
-    """Read a vocabulary once; a file that was changed since is read again."""
+def asset_lines(path: Path, size: int) -> list[str]:
+    """Read the lines of a vocabulary.
+
+    Raises:
+        BundleError: It is too large, cannot be read or is not UTF-8.
+    """
     if size > MAX_VOCABULARY_BYTES:
         raise BundleError(f"{path}: {size} bytes, expected at most {MAX_VOCABULARY_BYTES}")
     try:
-        entries = Path(path).read_bytes().decode("utf-8").split("\n")
+        entries = path.read_bytes().decode("utf-8").split("\n")
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); the vocabulary belongs to the bundle, copy it again") from None
     except UnicodeDecodeError as error:
         raise BundleError(f"{path}: not UTF-8 at byte {error.start}; copy the bundle again") from None
     if entries and not entries[-1]:
         entries.pop()
+    return entries
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _changed: int, size: int) -> dict[str, int]:
+    """Read a vocabulary once; a file that was changed since is read again."""
+    entries = asset_lines(path, size)
     if len(set(entries)) != len(entries) or "" in entries:
         raise BundleError(f"{path}: has empty lines or an entry twice, expected one entry a line; release the model again")
     return {entry: number for number, entry in enumerate(entries, RESERVED)}

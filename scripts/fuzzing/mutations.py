@@ -5,6 +5,7 @@ Every mutation is a pure function of a file's content and a seeded generator, so
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import re
@@ -118,7 +119,7 @@ def _described(content: bytes, random: Random) -> bytes:
     for _ in range(int(random.integers(1, 4))):
         holder, key = _somewhere(tree, random)
         if holder is not None:
-            holder[key] = VALUES[int(random.integers(len(VALUES)))]
+            holder[key] = copy.deepcopy(VALUES[int(random.integers(len(VALUES)))])  # else the next change would change the list itself
     return json.dumps(tree).encode()
 
 

@@ -100,6 +100,8 @@ ROUTES = (
 
 FRAMING = (
     Case("no HTTP", 400, "", PARSER, raw=b"hello\r\n\r\n"),
+    Case("headers of 600 kB", 431, "", "the head of the request is larger than 65536 bytes", raw=head(INFER, "A: " + "a" * 600_000)),
+    Case("a path of 600 kB", 431, "", "the head of the request is larger than 65536 bytes", raw=head("/" + "a" * 600_000)),
     Case("a chunk whose length is no number", 400, "", PARSER, raw=head(INFER, "Transfer-Encoding: chunked") + b"zz\r\n{}\r\n0\r\n\r\n"),
     Case(
         "a length and chunks at once",

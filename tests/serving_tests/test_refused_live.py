@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ def wire(case: Case, live: Live, content: bytes | None) -> bytes:
 
 def answer(sent: bytes, port: int) -> tuple[int, dict[str, str], bytes]:
     with socket.create_connection(("127.0.0.1", port), SECONDS) as connection:
-        connection.sendall(sent)
+        with suppress(OSError):  # it may have answered, and closed, before it has read everything
+            connection.sendall(sent)
         response = http.client.HTTPResponse(connection)
         response.begin()
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()

@@ -180,7 +180,8 @@ def test_metrics_are_ours_alone(server: Server) -> None:
     assert (status, headers["content-type"].partition(";")[0]) == (200, "text/plain")
     assert 'tandem_stage_seconds_count{model="tiny_rows",stage="total",version="1.0.0"}' in text
     assert 'tandem_model_ready{model="tiny_rows",version="1.0.0"} 1.0' in text
-    assert {line.split()[2].partition("_")[0] for line in text.splitlines() if line.startswith("# TYPE")} == {"tandem"}
+    families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert {name for name in families if not name.startswith("tandem_")} == {"process_resident_memory_bytes"}
 
 
 def test_many_callers_at_once_get_their_own_answers(server: Server) -> None:

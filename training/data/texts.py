@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,23 +82,39 @@ def numbered(splits: Splits, contract: Contract, most: int = 10_000) -> Splits:
     if [step.name for step in contract.preprocess] != ["tokenize"]:
         raise ContractError(f"{contract.name}: preprocess is {[s.name for s in contract.preprocess]}, expected the step tokenize alone")
     parameters = contract.preprocess[0].parameters
-    unit, name = parameters.get("unit", "words"), parameters.get("vocabulary", "vocabulary.txt")
-    content = "".join(f"{word}\n" for word in vocabulary(splits.train.inputs["text"].tolist(), unit, most)).encode()
+    name = parameters.get("vocabulary", "vocabulary.txt")
+    how = {key: parameters[key] for key in ("unit", "markup", "signs") if key in parameters}
+    words = vocabulary(splits.train.inputs["text"].tolist(), most=most, **how)
+    return prepared(splits, contract, {name: "".join(f"{word}\n" for word in words).encode()})
+
+
+def prepared(splits: Splits, contract: Contract, assets: Mapping[str, bytes]) -> Splits:
+    """Turn texts into the contract's one input by its steps, which read these assets.
+
+    Args:
+        splits: `text`: (N,) str.
+        contract: Its preprocessing takes a text.
+        assets: Content by path.
+
+    Returns:
+        The contract's input, the texts as `raw`, and the assets.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
-        (Path(folder) / name).write_bytes(content)
+        for name, content in assets.items():
+            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(folder) / name).write_bytes(content)
         prepare = preprocessing(contract, Path(folder))
         train, validation, test = (_numbered(split, contract, prepare) for split in (splits.train, splits.validation, splits.test))
-    return replace(splits, train=train, validation=validation, test=test, assets={name: content})
+    return replace(splits, train=train, validation=validation, test=test, assets=dict(assets))
 
 
-def vocabulary(texts: Sequence[str], unit: str, most: int) -> list[str]:
+def vocabulary(texts: Sequence[str], unit: str = "words", most: int = 10_000, markup: bool = False, signs: bool = True) -> list[str]:
     """Return the words that stand in two texts or more, the most frequent first, in order of spelling among equals.
 
     Raises:
         InputError: There is none.
     """
-    counts = Counter(word for text in texts for word in set(tokens(text, unit)))
+    counts = Counter(word for text in texts for word in set(tokens(text, unit, markup, signs)))
     found = sorted((word for word, count in counts.items() if count >= LEAST_COUNT), key=lambda word: (-counts[word], word))
     if not found:
         raise InputError(

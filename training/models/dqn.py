@@ -12,7 +12,8 @@ Where states can be counted, a table is enough: `training/racing.py` solves the 
 value iteration. CartPole's states cannot, so a network takes the table's place.
 
 What leaves is the part that decides: how much better each push is than the mean of both. The value of a state, common to both
-pushes and a hundred times as large, stays behind; in 8 bits it would drown the difference.
+pushes and a hundred times as large, stays behind. A balanced pole is decided by differences that 8-bit activations blur (they
+agreed with 66 % of the pushes and the gate refused them), so the file for devices has weights of 8 bits and computes in floats.
 
 Episodes begin where their seeds say: training from 0 (and `--seed`), validation from 1,000,000, test from 2,000,000. The test split
 is states of the test episodes, a tenth of whose pushes are random, with the trained network's own push: export's gate tells how
@@ -248,7 +249,7 @@ _CONTRACT = Contract(
     labels=cartpole.ACTIONS,
     metric=Metric("accuracy", "higher", floor=0.95),
     targets=("server", "device", "browser"),
-    recipes=("mixed_wi8_ai8",),
+    recipes=("weight_only_wi8_afp32",),
     requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
     tolerance=Tolerance(onnx=1e-4, tflite=1e-4, agreement=0.95, metric_drop=0.05),
     licence="Apache-2.0",

@@ -1,6 +1,20 @@
 """Films that somebody would like, from the stars that they gave to others.
 
 Run:      tandem train recommender                (then: tandem export recommender)
+          POST /predict/recommender {"user": 42, "n": 10}, or {"ratings": {"Toy Story (1995)": 5, …}, "n": 10}
+Expected: test RMSE 0.909 stars on 9,596 ratings that training never saw, a tenth of each person's, chosen at random (seed 0).
+          Of people who liked something in the test split (4 stars or more), 64.5 % find it among the first ten
+          recommendations (NDCG@10 0.210); among the ten most popular films that they have not rated 44.1 % (0.103). Ranked by
+          predicted stars alone it would be 34.3 % (0.076), **below** the most popular: who would give a film five stars need
+          not be about to watch it, so interest is learned beside the stars, and ranks
+Time:     about a minute for 6 epochs on one CPU core
+Size:     328,421 parameters
+Source:   embeddings, joined, and a dense network as in the course documents (He et al., 2017: neural collaborative filtering);
+          a person as the sum of what they rated (Koren, 2008: SVD++); interest by a multinomial likelihood (Liang et al., 2018)
+
+The documents give every user an embedding of their own, so a newcomer has none. Here it is computed in the graph from the
+stars that are known: five ratings of a newcomer are enough, nothing is learned anew, and a known user is no special case.
+The ratings of the known users travel with the model as an asset; those of the test split are among them.
 """
 
 from __future__ import annotations
