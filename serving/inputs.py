@@ -8,6 +8,7 @@ from typing import Any
 from edge.contract import Contract, Tensor
 from edge.errors import InputError, TooLargeError, UnsupportedMediaError
 from edge.json_tensors import parse, shown, to_array
+from edge.steps import TEXT_STEPS
 from edge.steps.encoded import text_of
 from edge.steps.image import MAX_PIXELS, picture_size
 from edge.wire_tensors import check_range
@@ -28,7 +29,7 @@ def takes_pictures(contract: Contract) -> bool:
 
 def takes_texts(contract: Contract) -> bool:
     """Tell whether a model's preprocessing begins with a text."""
-    return bool(contract.preprocess) and contract.preprocess[0].name in ("tokenize", "wordpiece")
+    return bool(contract.preprocess) and contract.preprocess[0].name in TEXT_STEPS
 
 
 def takes_tables(contract: Contract) -> bool:

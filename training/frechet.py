@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from training.progress import say
 from training.recipe import Array
 
 CLASSIFIER = Path("runs/mnist_cnn/1.0.0/program.pt2")
@@ -75,19 +76,24 @@ def blurred(light: Array) -> Array:
 
 
 def classifier(program: Path = CLASSIFIER) -> Callable[[Array], Seen] | None:
-    """Return what looks at pictures (N, 28, 28, 1), light 0–1, with the trained mnist_cnn; None where it is not trained.
+    """Return what looks at pictures (N, 28, 28, 1), light 0–1, with the trained mnist_cnn; None where there is none, and that is said.
 
     Args:
         program: The program of its hand-over.
     """
     if not program.is_file():
+        say(f"{program}: not there, so pictures are not shown to mnist_cnn; train it first (tandem train mnist_cnn)")
         return None
     import torch
 
     from training.models.mnist_cnn import MnistCnn
 
     network = MnistCnn().eval()
-    network.load_state_dict(torch.export.load(program).state_dict)
+    try:
+        network.load_state_dict(torch.export.load(program).state_dict)
+    except RuntimeError as error:
+        say(f"{program}: not the mnist_cnn of these sources ({str(error).splitlines()[0]}); train it again (tandem train mnist_cnn)")
+        return None
     body, head = torch.nn.Sequential(*list(network.classifier)[:-1]), network.classifier[-1]
 
     def see(light: Array) -> Seen:

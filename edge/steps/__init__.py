@@ -15,7 +15,7 @@ from typing import Any, Optional, Union
 
 from edge.contract import Contract, Step
 from edge.errors import ContractError
-from edge.steps import bars, boxes, image, latent, picture, ratings, scores, text, wordpiece
+from edge.steps import bars, boxes, image, latent, picture, ratings, scores, terms, text, wordpiece
 from edge.steps.context import Context
 from edge.steps.frame import Frame, place
 from edge.steps.ratings import Wanted
@@ -34,11 +34,14 @@ PREPROCESS: Table = {
     "resize": (image.resize, image.check_resize),
     "tokenize": (text.tokenize, text.check_tokenize),
     "wordpiece": (wordpiece.wordpiece, wordpiece.check_wordpiece),
+    "mark_words": (terms.mark_words, terms.check_mark_words),
+    "weigh_terms": (terms.weigh_terms, terms.check_weigh_terms),
     "read_bars": (bars.read_bars, bars.check_read_bars),
     "read_json": (ratings.read_json, _nothing_to_check),
     "rate": (ratings.rate, ratings.check_rate),
     "draw_latent": (latent.draw_latent, latent.check_draw_latent),
 }
+TEXT_STEPS = ("tokenize", "wordpiece", "mark_words", "weigh_terms")  # those that take a text, as a string or a path
 POSTPROCESS: Table = {
     "softmax": (scores.softmax, _nothing_to_check),
     "top_k": (scores.top_k, scores.check_top_k),

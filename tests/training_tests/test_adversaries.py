@@ -178,3 +178,21 @@ def test_digits_stand_in_the_middle_of_32_pixels() -> None:
     assert 0.9 < splits.train.targets.max() <= 1
     latents = [split.inputs["latent"] for split in splits.parts().values()]
     assert not np.array_equal(latents[1], latents[2])
+
+
+def test_the_classifier_looks_with_the_weights_of_its_hand_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from training.models.mnist_cnn import MnistCnn
+
+    torch.manual_seed(0)
+    network, pixels = MnistCnn().eval(), torch.randint(0, 256, (4, 28, 28, 1), dtype=torch.uint8)
+    program = tmp_path / "program.pt2"
+    torch.export.save(torch.export.export(network, (pixels,)), program)
+    see = frechet.classifier(program)
+    assert see is not None
+    seen = see(pixels.numpy().astype(np.float32) / 255)
+    np.testing.assert_allclose(seen.probabilities, network(pixels).softmax(dim=1).detach().numpy(), atol=1e-6)
+    assert seen.features.shape == (4, 64)
+
+    torch.export.save(torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),)), program)
+    assert frechet.classifier(program) is None
+    assert "not the mnist_cnn of these sources" in capsys.readouterr().err

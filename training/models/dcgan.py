@@ -1,9 +1,11 @@
 """Digits out of random numbers: a generator that learned against a discriminator.
 
 Run:      tandem train dcgan                       (then: tandem export dcgan)
-Expected: TBD
-Time:     TBD
-Size:     TBD
+Expected: Fréchet distance 61 from 5,000 real test digits on the features of mnist_cnn (seed 0); 12 of as many other real digits, 647
+          of blurred ones, 995 of an untrained generator. mnist_cnn is sure of what it sees by 0.893 (0.992 of real digits, 0.223
+          of an untrained generator's), and the kinds are as evenly spread as 9.87 of 10
+Time:     562 s for 10 epochs on one thread of a CPU with much other work beside it
+Size:     295,873 parameters; TBD
 Source:   deep convolutional generative adversarial networks (Radford, Metz and Chintala, 2016)
 
 Only the generator leaves. A caller sends {"seed": 7} or {"latent": [64 numbers]} and gets a picture; the same seed gives the same

@@ -16,7 +16,7 @@ The shortest tour of the whole road:
    PyTorch's gradients of `Gates` are the same numbers.
 3. `RECIPE` gives PyTorch's network to the stage: `tandem train logic_gates` writes runs/logic_gates/1.0.0.
 4. `tandem export logic_gates` writes ONNX for the server and int8 TFLite for devices, and holds both against the trained network.
-5. `tandem serve logic_gates`, then POST {"inputs": [[0, 1]]} to it; or, on the device, `tandem run logic_gates`.
+5. `tandem serve`, then POST {"inputs": [0, 1]} to /predict/logic_gates; or, on the device, `tandem run bundles/logic_gates wires.npy`.
 
 The test split is the truth table itself, which is all that there is to know; training sees it with noise, as wires carry it. A
 mean absolute error of up to 0.02 over four rows and six gates leaves no room for one wrong answer: 24 times 0.02 is below 0.5.

@@ -1,0 +1,122 @@
+"""Whether an SMS message is spam, by trees over its words.
+
+Run:      tandem train spam_trees                 (then: tandem export spam_trees)
+          tandem run spam_trees --text "You have won a prize"
+Source:   C4.5's criterion (Quinlan, 1993), random forest (Breiman, 2001), XGBoost (Chen and Guestrin, 2016)
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from edge.contract import Contract, Graph, Metric, Step, Tensor
+from training.data import sms_spam, terms
+from training.families import tabular_classifier
+from training.recipe import DataOptions, FitSettings, Recipe, Splits
+
+LENGTH = 80  # words and signs of the code; one message in two hundred is longer
+LISTED = 200  # words that are marked
+TERMS = 500
+SPAM = sms_spam.LABELS.index("spam")
+
+
+def decision_tree(depth: int = 6) -> Any:
+    """Make a decision tree that splits by entropy."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    return DecisionTreeClassifier(criterion="entropy", max_depth=depth)
+
+
+def forest(trees: int = 10) -> Any:
+    """Make a random forest."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(n_estimators=trees)
+
+
+def boosted_trees(rate: float = 0.3) -> Any:
+    """Make gradient-boosted trees; the recipe's epochs are its rounds."""
+    from xgboost import XGBClassifier
+
+    return XGBClassifier(learning_rate=rate, n_jobs=1)
+
+
+def load_marked(options: DataOptions) -> Splits:
+    """Load the messages as codes of 80 places, with the words listed that weigh most in the training split's spam."""
+    return terms.marked(sms_spam.load(options), _MARKED, SPAM, LISTED)
+
+
+def load_weighted(options: DataOptions) -> Splits:
+    """Load the messages as TF-IDF weights, with the terms of the training split."""
+    return terms.weighted(sms_spam.load(options), _WEIGHTED)
+
+
+def contract(name: str, description: str, row: Tensor, step: Step, asset: str, floor: float) -> Contract:
+    """Return the contract of a classifier of texts that servers run, which takes rows of numbers made of the texts.
+
+    Args:
+        name: Model name.
+        description: For people.
+        row: The input of the graph.
+        step: What makes a row of a text.
+        asset: The path of what the step reads.
+        floor: The least F1 on spam that may be released.
+    """
+    family = tabular_classifier(name, sms_spam.LABELS, ("words",))
+    return replace(
+        family,
+        task="text-classification",
+        description=description,
+        graphs=(Graph("main", (row,), family.main.outputs),),
+        preprocess=(step,),
+        assets={"words": asset},
+        metric=Metric("f1", "higher", floor=floor),
+        source="SMS Spam Collection (Almeida, Gómez Hidalgo and Yamakami, 2011)",
+    )
+
+
+_CODE = Tensor("code", "float32", ("batch", LENGTH), "NC", (0.0, 2.0), "2 for a word of the list, 1 for another, 0 fills up")
+_WEIGHTS = Tensor("weights", "float32", ("batch", TERMS), "NC", (0.0, 1.0), "TF-IDF weight of each term")
+_MARKED = contract(
+    "spam_trees",
+    "Whether an English SMS message is spam, by one tree over which of its words are typical of spam.",
+    _CODE,
+    Step("mark_words", length=LENGTH, words="words.txt", markup=True),
+    "words.txt",
+    floor=0.6,
+)
+_WEIGHTED = contract(
+    "spam_trees_tfidf",
+    "Whether an English SMS message is spam, by gradient-boosted trees over how much each word weighs in it.",
+    _WEIGHTS,
+    Step("weigh_terms", terms="terms.tsv", markup=True),
+    "terms.tsv",
+    floor=0.85,
+)
+
+RECIPE = Recipe(
+    contract=_MARKED,
+    load_data=load_marked,
+    build=decision_tree,
+    fit=FitSettings(epochs=1),
+    framework="estimators",
+    raw_inputs="data",
+)
+
+
+def _variant(name: str, by: str, build: Any, rounds: int = 1) -> Recipe:
+    """Return the recipe of other trees over the same code."""
+    described = replace(
+        _MARKED,
+        name=name,
+        description=f"Whether an English SMS message is spam, by {by} over which of its words are typical of spam.",
+    )
+    return replace(RECIPE, contract=described, build=build, fit=FitSettings(epochs=rounds))
+
+
+VARIANTS = (
+    _variant("spam_trees_forest", "a random forest", forest),
+    _variant("spam_trees_xgboost", "gradient-boosted trees", boosted_trees, rounds=100),
+    replace(RECIPE, contract=_WEIGHTED, load_data=load_weighted, build=boosted_trees, fit=FitSettings(epochs=100)),
+)
