@@ -21,7 +21,7 @@ PIP := -m pip --disable-pip-version-check install -qq --no-input --no-compile
 NEEDS_PYTHON = "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
 	|| { echo "Tandem is developed on Python 3.11 and none was found: install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 6; }
 # Two processes share the test files; one thread each, since numerical libraries that compete for cores spin.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 export BENTOML_DO_NOT_TRACK := True
 

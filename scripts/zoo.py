@@ -91,7 +91,7 @@ def _file(file: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> dict[
 
 def _own(record: Mapping[str, Any]) -> dict[str, float]:
     """Return the further figures of a task, such as the error of a rule that has learned nothing."""
-    return {name: value for name, value in record.get("figures", {}).items() if _known(value)}
+    return {name: value for name, value in record.get("measured", {}).items() if _known(value)}
 
 
 def _known(value: object) -> bool:

@@ -1,7 +1,7 @@
 """Every recipe that listing finds, on a short road: a tiny training, ONNX and (for devices) TFLite fp32, the same answers.
 
-A model that is added as a file is tested here without another line. The whole road with gates and figures is walked by
-`mnist_cnn` in the other tests, and by every recipe in `make ci-full`.
+A model that is added as a file is tested here without another line; its variants are in the slow tier. The whole road with gates
+and figures is walked by `mnist_cnn` in the other tests, and by every recipe in `make train-all`.
 """
 
 import subprocess
@@ -18,13 +18,20 @@ from export.handover import open_handover
 from export.parity import attempt, interpreters, prepare, runtimes_of
 from export.progress import Progress
 from export.sandbox import Sandbox
-from training.discover import find, names
+from training.discover import files, find, names
 from training.recipe import DataOptions
 
 NAMES = names()
+TRAINED = [pytest.param(name, marks=() if name in files() else pytest.mark.slow) for name in NAMES]
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module")
+def at_hand():
+    """The interpreters of this machine's runtimes."""
+    return interpreters()
+
+
+@pytest.fixture(scope="module", params=TRAINED)
 def tiny(request, tmp_path_factory):
     """A hand-over after one epoch on few samples, with 64 test samples."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -33,6 +40,13 @@ def tiny(request, tmp_path_factory):
     done = subprocess.run([sys.executable, "-m", "edge", *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return open_handover(folder / request.param)
+
+
+@pytest.fixture(scope="module")
+def bench(tiny, tmp_path_factory):
+    """The trained program's own answers."""
+    folder = tmp_path_factory.mktemp("bench")
+    return prepare(tiny, Sandbox(folder, folder / "logs", 300))
 
 
 def test_the_listing_is_not_empty():
@@ -51,11 +65,9 @@ def test_a_recipe_states_what_a_release_needs(name):
     assert postprocessing(contract) is not None
 
 
-def test_the_short_road_gives_the_same_answers(tiny, tmp_path):
+def test_the_short_road_gives_the_same_answers(tiny, bench, at_hand, tmp_path):
     sandbox = Sandbox(tmp_path, tmp_path / "logs", 300)
-    at_hand = interpreters()
     builder = Builder(tiny, sandbox, at_hand, Progress("test", 3))
-    bench = prepare(tiny, sandbox)
     bounds = {"onnx": tiny.contract.tolerance.onnx, "tflite": tiny.contract.tolerance.tflite}
     small = set(tiny.contract.targets) - {"server"}
     made = [builder.convert(Plan("onnx", "fp32", ("server",))), *(builder.tflite([Plan("tflite", "fp32", ("device",))]) if small else ())]
@@ -69,8 +81,7 @@ def test_the_short_road_gives_the_same_answers(tiny, tmp_path):
     assert tried == (3 if small else 1), "onnxruntime; for devices ai-edge-litert and tflite-runtime too"
 
 
-def test_golden_answers_are_the_trained_programs(tiny, tmp_path):
-    bench = prepare(tiny, Sandbox(tmp_path, tmp_path / "logs", 300))
+def test_golden_answers_are_the_trained_programs(tiny, bench):
     for name, stored in tiny.golden.outputs.items():
         np.testing.assert_allclose(bench.reference[name][bench.count :], stored, atol=1e-4)
     assert set(load_npz(tiny.folder / "golden.npz").get("label", ())) <= set(tiny.contract.labels), "boxes have no single name"

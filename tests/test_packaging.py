@@ -13,7 +13,7 @@ import pytest
 import edge
 
 MAX_EDGE_WHEEL_BYTES = 200_000
-EDGE_EXTRAS = {"tflite", "tflite-legacy", "onnx", "image"}
+EDGE_EXTRAS = {"tflite", "tflite-legacy", "onnx", "image", "async", "chinese", "wordpiece"}
 UPPER = ("export", "serving", "training")
 
 

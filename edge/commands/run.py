@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from edge.commands import writing
 from edge.commands.options import add_model_arguments, describe, open_model
 from edge.errors import InputError, SetupError, TandemError, UsageError
 from edge.model import Model, Prediction
+from edge.steps import TEXT_STEPS
 from edge.steps.boxes import Box
 from edge.storage import UNREADABLE
 
 HELP = "answer inputs (pictures, tables, questions, .npy arrays), or write a text, with a released model"
+
+SHOWN = 60  # characters of a text that messages repeat
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INPUT",
         help="what the model takes: a picture (needs the extra image), a table (.csv), a question (.json), a text, or a .npy file",
     )
+    parser.add_argument("--text", action="append", default=[], metavar="TEXT", help="a text for a model that takes texts; may be repeated")
     writing.add_arguments(parser)
     parser.add_argument("--outputs", action="store_true", help="add the model's raw outputs to the JSON")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the picture that the model gives, as PNG; for one INPUT")
@@ -40,22 +44,24 @@ def run(args: argparse.Namespace) -> int:
     """Answer each input; one that cannot be read is told and does not stop the others.
 
     Raises:
-        UsageError: There is neither an input nor a prompt, or there are both; or --out is given without one picture to write.
+        UsageError: There is neither an input nor a prompt, or there are both; a text is given to a model that takes none; or
+            --out is given without one picture to write.
         TandemError: The bundle cannot be used.
     """
-    if bool(args.inputs) == (args.prompt is not None):
-        raise UsageError("expected one INPUT or more, or --prompt for a model that writes texts")
+    if bool(args.inputs or args.text) == (args.prompt is not None):
+        raise UsageError("expected one INPUT or more, --text for a model that takes texts, or --prompt for a model that writes texts")
     model = open_model(args)
+    asked = _asked(model, args)
     if args.out is not None:
         _check_out(model, args)
     if args.prompt is not None:
         return writing.run(model, args)
     answers: list[dict[str, Any]] = []
     code = 0
-    for path in args.inputs:
+    for path, given in asked:
         try:
             started = time.perf_counter()
-            prediction = model.predict(_input(model, Path(path)))
+            prediction = model.predict(_input(model, given) if isinstance(given, Path) else given)
             elapsed_ms = (time.perf_counter() - started) * 1000
         except TandemError as error:
             said = str(error)
@@ -75,6 +81,14 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**describe(model), "predictions": answers}))
     return code
+
+
+def _asked(model: Model, args: argparse.Namespace) -> list[tuple[str, Union[Path, str]]]:
+    """Pair each input with what messages call it: paths, and texts by their beginning."""
+    if args.text and not (model.contract.preprocess and model.contract.preprocess[0].name in TEXT_STEPS):
+        raise UsageError(f"--text: {model.contract.name} takes no texts, it is for {model.contract.task}; give an INPUT")
+    texts = [(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}", text) for text in args.text]
+    return [*((path, Path(path)) for path in args.inputs), *texts]
 
 
 def _input(model: Model, path: Path) -> Any:

@@ -11,6 +11,7 @@ import html
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def tokenize(
     vocabulary: str = "vocabulary.txt",
     markup: bool = False,
     signs: bool = True,
+    own_script: bool = False,
 ) -> Ids:
     """Turn a text into the numbers of its words or characters.
 
@@ -56,19 +58,24 @@ def tokenize(
         vocabulary: The asset's path.
         markup: Whether HTML is cleaned away first: tags become spaces, `&amp;` and its like the characters that they stand for.
         signs: Whether signs count; without them punctuation and emoji are left out.
+        own_script: Whether a text is refused whose letters are all of a script that the vocabulary does not know. Otherwise
+            another language is answered like everything unknown, by number 1.
 
     Returns:
         (length,) int32.
 
     Raises:
-        InputError: The value is no text, or there is no word in it.
+        InputError: The value is no text, there is no word in it, or it is in another script.
         TooLargeError: The text is longer than a million characters.
         BundleError: The vocabulary is missing or damaged.
     """
     found = tokens(text_of(value), unit, markup, signs)
     if not found:
         raise InputError("the text is empty, expected one word or more")
-    numbers = _read(*asset_path(context, vocabulary, "tokenize"))
+    asset = asset_path(context, vocabulary, "tokenize")
+    numbers = _read(*asset)
+    if own_script:
+        check_script(found, _alphabet(*asset))
     ids = np.full(length, PADDING, dtype=np.int32)
     known = [numbers.get(token, UNKNOWN) for token in found[:length]]
     ids[: len(known)] = known
@@ -83,7 +90,22 @@ def tokens(text: str, unit: str = "words", markup: bool = False, signs: bool = T
     return _UNITS[unit, signs].findall(plain)
 
 
-def check_tokenize(length: Any, unit: Any = "words", vocabulary: Any = "vocabulary.txt", markup: Any = False, signs: Any = True) -> str:
+def check_script(found: list[str], alphabet: frozenset[str]) -> None:
+    """Refuse the words of a text that has letters, but none of an alphabet.
+
+    Raises:
+        InputError: It is in another script.
+    """
+    letters = [letter for word in found for letter in word if letter.isalpha()]
+    if letters and alphabet.isdisjoint(letters):
+        raise InputError(
+            f"none of the text's letters, such as {letters[0]!r}, stands in the model's vocabulary; it is in another language, expected its own"
+        )
+
+
+def check_tokenize(
+    length: Any, unit: Any = "words", vocabulary: Any = "vocabulary.txt", markup: Any = False, signs: Any = True, own_script: Any = False
+) -> str:
     """Say what is wrong with the parameters of `tokenize`; empty where nothing is."""
     if type(length) is not int or not 1 <= length <= MAX_LENGTH:
         return f"has length={length!r}, expected a whole number from 1 to {MAX_LENGTH}"
@@ -91,10 +113,12 @@ def check_tokenize(length: Any, unit: Any = "words", vocabulary: Any = "vocabula
         return f"has unit={unit!r}, expected one of {', '.join(UNITS)}"
     if not isinstance(vocabulary, str) or not safe_relative(vocabulary):
         return f"has vocabulary={vocabulary!r}, expected the path of an asset"
-    for name, switch in (("markup", markup), ("signs", signs)):
-        if type(switch) is not bool:
-            return f"has {name}={switch!r}, expected true or false"
-    return ""
+    return check_switches(markup=markup, signs=signs, own_script=own_script)
+
+
+def check_switches(**switches: Any) -> str:
+    """Say which parameter is not true or false; empty where all are."""
+    return next((f"has {name}={value!r}, expected true or false" for name, value in switches.items() if type(value) is not bool), "")
 
 
 def text_of(value: Any) -> str:
@@ -175,3 +199,14 @@ def _read(path: Path, _changed: int, size: int) -> dict[str, int]:
     if len(set(entries)) != len(entries) or "" in entries:
         raise BundleError(f"{path}: has empty lines or an entry twice, expected one entry a line; release the model again")
     return {entry: number for number, entry in enumerate(entries, RESERVED)}
+
+
+@lru_cache(maxsize=8)
+def _alphabet(path: Path, changed: int, size: int) -> frozenset[str]:
+    """Return the letters of a vocabulary."""
+    return alphabet(_read(path, changed, size))
+
+
+def alphabet(words: Iterable[str]) -> frozenset[str]:
+    """Return the letters of words."""
+    return frozenset(letter for word in words for letter in word if letter.isalpha())

@@ -16,23 +16,27 @@ from training.recipe import Array, Splits
 
 
 def marked(splits: Splits, contract: Contract, kind: int, most: int = 200) -> Splits:
-    """Turn texts into codes of their words, with the list of those words that weigh most in one class.
+    """Turn texts into codes of their words, with the list of the words that weigh most in one class, and not in another as well.
 
     Args:
         splits: `text`: (N,) str.
         contract: Its preprocessing is `mark_words`.
         kind: The class whose words are listed.
-        most: How many words the list has at most.
+        most: How many words of each class count as its heaviest.
 
     Returns:
         The contract's input as (N, length) float32, the texts as `raw`, the list as an asset.
 
     Raises:
         ContractError: The contract does not begin with `mark_words`.
-        InputError: No training text is of the class.
+        InputError: A class has no training text, or this one no word of its own.
     """
     found = _words(splits, contract, "mark_words")
-    listed = top_words(found, splits.train.targets, kind, most)
+    heaviest = [top_words(found, splits.train.targets, number, most) for number in range(len(splits.classes))]
+    common = {word for number, words in enumerate(heaviest) if number != kind for word in words}
+    listed = [word for word in heaviest[kind] if word not in common]
+    if not listed:
+        raise InputError(f"{splits.classes[kind]!r} has no word of its own among its {most} heaviest, expected one or more")
     name = contract.preprocess[0].parameters.get("words", "words.txt")
     return texts.prepared(splits, contract, {name: "".join(f"{word}\n" for word in listed).encode()})
 

@@ -46,7 +46,7 @@ _FAMILY = text_classifier("spam_lstm", sms_spam.LABELS, LENGTH, NUMBERS)
 _CONTRACT = replace(
     _FAMILY,
     description="Whether an English SMS message is spam.",
-    preprocess=(Step("tokenize", length=LENGTH, vocabulary="vocabulary.txt", markup=True),),
+    preprocess=(Step("tokenize", length=LENGTH, vocabulary="vocabulary.txt", markup=True, own_script=True),),
     metric=Metric("f1", "higher", floor=0.92),
     recipes=("dynamic_wi8_afp32",),
     requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),

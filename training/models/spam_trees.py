@@ -82,7 +82,7 @@ _MARKED = contract(
     "spam_trees",
     "Whether an English SMS message is spam, by one tree over which of its words are typical of spam.",
     _CODE,
-    Step("mark_words", length=LENGTH, words="words.txt", markup=True),
+    Step("mark_words", length=LENGTH, words="words.txt", markup=True, own_script=True),
     "words.txt",
     floor=0.6,
 )
@@ -90,7 +90,7 @@ _WEIGHTED = contract(
     "spam_trees_tfidf",
     "Whether an English SMS message is spam, by gradient-boosted trees over how much each word weighs in it.",
     _WEIGHTS,
-    Step("weigh_terms", terms="terms.tsv", markup=True),
+    Step("weigh_terms", terms="terms.tsv", markup=True, own_script=True),
     "terms.tsv",
     floor=0.85,
 )
