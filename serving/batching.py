@@ -25,6 +25,7 @@ from serving.latency import Latency, Run
 
 Array = np.ndarray[Any, Any]
 MAX_RETRY_AFTER_S = 60
+MOST_AT_ONCE_S = 0.005  # that batches run on the event loop one after the other, before it looks at what has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,20 @@ class Lane:
             seconds = min(max(math.ceil(self.expected(now, 0)), 1), MAX_RETRY_AFTER_S)
             raise QueueFullError(f"{self.name}: {self.waiting} requests wait, the most that may; send it again in {seconds} s", seconds)
 
+    def check_deadline(self, now: float, deadline: float, count: int = 1) -> None:
+        """Refuse what cannot be answered in time.
+
+        Raises:
+            DeadlineError: The deadline cannot be met, as far as can be told.
+        """
+        seconds = self.expected(now, count)
+        if now + seconds <= deadline:
+            return
+        if not self.samples and not self.running:  # nothing runs, so nothing is learnt, and a busy spell would be believed in for ever
+            self.latency.forget()
+        left = max(0.0, deadline - now)
+        raise DeadlineError(f"{self.name}: an answer would take {seconds:.3f} s, {left:.3f} s are left; allow more time, or try later")
+
     def expected(self, now: float, count: int) -> float:
         """Estimate the seconds until so many samples more would be answered."""
         limit = self.latency.limit
@@ -171,7 +186,7 @@ class Scheduler:
         """Begin without lanes."""
         self._environment, self._free = environment, environment.slots
         self.lanes: list[Lane] = []
-        self._deferred = False
+        self._deferred = self._dispatching = False
         self._alarm: tuple[float, Callable[[], None]] | None = None
         self._turn = 0.0  # time used by the lane that began last: where a lane that was idle joins in
 
@@ -182,28 +197,38 @@ class Scheduler:
             DeadlineError: The deadline cannot be met, as far as can be told.
         """
         now = job.arrived = self._environment.now()
-        seconds = lane.expected(now, job.count)
-        if now + seconds > job.deadline:
-            left = max(0.0, job.deadline - now)
-            raise DeadlineError(f"{lane.name}: an answer would take {seconds:.3f} s, {left:.3f} s are left; allow more time, or try later")
+        lane.check_deadline(now, job.deadline, job.count)
         if not lane.queue and not lane.running:
             lane.used = max(lane.used, self._turn)
         lane.put(job)
-        if not self._deferred:
-            self._deferred = True
-            self._environment.defer(self._dispatch)
+        self._defer()
 
     def _dispatch(self) -> None:
         self._deferred = False
-        now = self._environment.now()
-        for lane in self.lanes:
-            lane.expire(now)
+        if self._dispatching:  # a batch has run at once, and the loop below goes on
+            return
+        self._dispatching = True
+        start = now = self._environment.now()
         while self._free:
+            for lane in self.lanes:
+                lane.expire(now)
             ready = [lane for lane in self.lanes if lane.queue and lane.running < lane.concurrency]
             if not ready:
                 break
+            if now - start > MOST_AT_ONCE_S:
+                self._defer()
+                break
             self._begin(min(ready, key=lambda lane: lane.used), now)
+            now = self._environment.now()
+        self._dispatching = False
+        for lane in self.lanes:
+            lane.expire(now)
         self._set_alarm()
+
+    def _defer(self) -> None:
+        if not self._deferred:
+            self._deferred = True
+            self._environment.defer(self._dispatch)
 
     def _begin(self, lane: Lane, now: float) -> None:
         jobs = lane.take(now)

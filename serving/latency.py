@@ -53,6 +53,11 @@ class Latency:
         ratio = min(max(seconds / (self.predict(count) / self.scale), 0.1), 10.0)
         self.scale += _MEMORY * (ratio - self.scale)
 
+    def forget(self) -> None:
+        """Trust a little less that runs take longer than measured: called where that belief has kept a model from running at all."""
+        if self.scale > 1:
+            self.scale += _MEMORY * (1 - self.scale)
+
     @property
     def gain(self) -> float:
         """How many times quicker a sample is within a batch of `limit` than alone."""

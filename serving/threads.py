@@ -1,10 +1,11 @@
-"""The scheduler's world: the event loop's clock, and threads that run batches."""
+"""The scheduler's world: a clock, and threads that run batches."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
@@ -24,7 +25,7 @@ class Threads:
         self.slots = slots
         self._inline = INLINE_S if slots > 1 else INLINE_ALONE_S
         self._loop = asyncio.get_running_loop()
-        self.now = self._loop.time
+        self.now = time.monotonic  # the event loop's time, without its rounding to milliseconds: most batches take less
         self._work: SimpleQueue[tuple[Callable[[], Any], Done] | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._serve, name=f"batch-{i}", daemon=True) for i in range(slots)]
         for thread in self._threads:
@@ -41,7 +42,7 @@ class Threads:
     def start(self, work: Callable[[], Any], done: Done, expected: float) -> None:
         """Run work, which raises nothing, on a thread, or at once where that is quicker; hand its result to `done` on the event loop."""
         if expected < self._inline:
-            self._loop.call_soon(done, work())
+            done(work())
         else:
             self._work.put((work, done))
 

@@ -99,7 +99,7 @@ def check_script(found: list[str], alphabet: frozenset[str]) -> None:
     letters = [letter for word in found for letter in word if letter.isalpha()]
     if letters and alphabet.isdisjoint(letters):
         raise InputError(
-            f"none of the text's letters, such as {letters[0]!r}, stands in the model's vocabulary; it is in another language, expected its own"
+            f"none of the text's letters, such as {letters[0]!r}, stands in the model's vocabulary, expected a text in the model's language"
         )
 
 

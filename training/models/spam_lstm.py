@@ -48,7 +48,7 @@ _CONTRACT = replace(
     description="Whether an English SMS message is spam.",
     preprocess=(Step("tokenize", length=LENGTH, vocabulary="vocabulary.txt", markup=True, own_script=True),),
     metric=Metric("f1", "higher", floor=0.92),
-    recipes=("dynamic_wi8_afp32",),
+    recipes="auto",
     requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
     budget=Budget(size_bytes=300_000),  # of the file for devices
     source="SMS Spam Collection (Almeida, Gómez Hidalgo and Yamakami, 2011)",

@@ -1,0 +1,112 @@
+"""Golden vectors of texts: what every stage must make of emoji, full-width letters, mixed scripts, markup, nothing and far too much."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.errors import InputError, TandemError, TooLargeError
+from edge.steps.context import Context
+from edge.steps.text import tokenize, tokens
+
+WORDS = ("win", "a", "prize", "!", "\u559c\u6b61", "caf\u00e9", "\U0001f389", "<", "3", "you", "\uff57\uff49\uff4e", "&", "\u6211")
+PARTY = "\U0001f389"
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"  # three emoji and two joiners
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """A vocabulary whose entries have the numbers from 2."""
+    folder = tmp_path_factory.mktemp("vectors")
+    (folder / "vocabulary.txt").write_text("".join(f"{word}\n" for word in WORDS), encoding="utf-8")
+    return Context(assets=folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "ids"),
+    [
+        pytest.param("WIN a Prize!", {}, [2, 3, 4, 5, 0, 0], id="case and signs"),
+        pytest.param("win a prize!", {"signs": False}, [2, 3, 4, 0, 0, 0], id="without signs"),
+        pytest.param(f"win{PARTY}{PARTY}a", {}, [2, 8, 8, 3, 0, 0], id="emoji are signs, one by one"),
+        pytest.param(f"win {PARTY}", {"signs": False}, [2, 0, 0, 0, 0, 0], id="emoji left out"),
+        pytest.param(FAMILY, {}, [1, 1, 1, 1, 1, 0], id="joined emoji are their parts"),
+        pytest.param("\uff37\uff29\uff2e win", {}, [12, 2, 0, 0, 0, 0], id="full-width letters are letters of their own, in small ones"),
+        pytest.param("\uff01!", {}, [1, 5, 0, 0, 0, 0], id="a full-width sign is another sign"),
+        pytest.param("win \u559c\u6b61 a", {}, [2, 6, 3, 0, 0, 0], id="Chinese between spaces"),
+        pytest.param("win\u559c\u6b61a", {}, [1, 0, 0, 0, 0, 0], id="Chinese and English without spaces are one word"),
+        pytest.param("\u6211a!", {"unit": "characters"}, [14, 3, 5, 0, 0, 0], id="characters of both"),
+        pytest.param("\u6211 a!", {"unit": "characters", "signs": False}, [14, 3, 0, 0, 0, 0], id="characters without signs"),
+        pytest.param("cafe\u0301 CAFE\u0301", {}, [7, 7, 0, 0, 0, 0], id="accents composed"),
+        pytest.param("\u0130", {}, [1, 0, 0, 0, 0, 0], id="a capital whose small letter is two"),
+        pytest.param("<b>win</b> a<br/>prize", {"markup": True}, [2, 3, 4, 0, 0, 0], id="tags"),
+        pytest.param("<a href='x>y'>win", {"markup": True}, [1, 1, 1, 2, 0, 0], id="a tag ends at its first bracket"),
+        pytest.param("win &amp; a &lt;3", {"markup": True}, [2, 13, 3, 9, 10, 0], id="entities"),
+        pytest.param("&lt;b&gt; win", {"markup": True}, [9, 1, 1, 2, 0, 0], id="an entity makes no tag"),
+        pytest.param("you <3 a > win", {"markup": True}, [11, 9, 10, 3, 1, 2], id="brackets that are no tags"),
+        pytest.param("<!-- you --> win <", {"markup": True}, [2, 9, 0, 0, 0, 0], id="a comment, and a bracket at the end"),
+        pytest.param("<b>win", {}, [9, 1, 1, 2, 0, 0], id="markup stays where nothing is said"),
+        pytest.param("win\u00a0a\u3000prize\r\n!", {}, [2, 3, 4, 5, 0, 0], id="every kind of space"),
+        pytest.param("win " * 250_000, {}, [2] * 6, id="a megabyte"),
+        pytest.param("w" * 1_000_000, {}, [1, 0, 0, 0, 0, 0], id="a megabyte in one word"),
+        pytest.param("<b" * 500_000, {"markup": True}, [9, 1, 9, 1, 9, 1], id="a megabyte of tags that never end"),
+        pytest.param("&amp" * 250_000, {"markup": True}, [13] * 6, id="a megabyte of entities that never end"),
+    ],
+)
+def test_golden_vectors(assets: Context, text: str, options: dict[str, object], ids: list[int]) -> None:
+    row = tokenize(text, assets, length=6, **options)
+    assert row.dtype == np.int32
+    assert row.tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        pytest.param("", InputError, "the text is empty, expected one word or more", id="empty"),
+        pytest.param(" \t\u3000", InputError, "the text is empty", id="spaces"),
+        pytest.param("a \ud83d win", InputError, r"half a character \(a lone surrogate\) at 2", id="a lone surrogate"),
+        pytest.param("\udc00", InputError, r"a lone surrogate\) at 0", id="a low surrogate alone"),
+        pytest.param("win\0a", InputError, "a character of value 0 at 3, expected text; it looks like binary", id="binary"),
+        pytest.param(b"win", InputError, "a text is bytes, expected a string", id="bytes"),
+        pytest.param("w" * 1_000_001, TooLargeError, "1000001 characters, expected at most 1000000", id="above a megabyte"),
+    ],
+)
+def test_what_is_no_text_is_refused_in_words(assets: Context, value: object, error: type[TandemError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        tokenize(value, assets, length=6)
+
+
+def test_a_binary_file_is_refused_in_words(assets: Context, tmp_path: Path) -> None:
+    file = tmp_path / "picture.png"
+    for content, message in ((b"\x89PNG\r\n\x1a\n", "not UTF-8 at byte 0, expected a text file"), (b"II*\0win", "it looks like binary")):
+        file.write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            tokenize(file, assets, length=6)
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        pytest.param("\u0442\u043e\u0432\u0430\u0440", True, id="Cyrillic"),
+        pytest.param("\u5546\u54c1\u5f88\u597d!", True, id="Chinese characters that the vocabulary does not have"),
+        pytest.param("zzz a \u0442\u043e\u0432\u0430\u0440", False, id="a mixture"),
+        pytest.param("Gewinn", False, id="another language in the same letters"),
+        pytest.param(f"{PARTY} 645 :-)", False, id="no letters at all"),
+    ],
+)
+def test_another_script_is_refused_where_the_contract_says_so(assets: Context, text: str, refused: bool) -> None:
+    assert tokenize(text, assets, length=6).max() >= 1, "and everywhere else it is answered, as unknown words"
+    if refused:
+        with pytest.raises(InputError, match=r"none of the text's letters, such as '.', stands in the model's vocabulary"):
+            tokenize(text, assets, length=6, own_script=True)
+    else:
+        assert tokenize(text, assets, length=6, own_script=True).max() >= 1
+
+
+@given(st.text(max_size=80))
+def test_cleaned_words_are_among_those_of_the_cleaned_text(text: str) -> None:
+    with_signs = tokens(text, markup=True)
+    without = tokens(text, markup=True, signs=False)
+    assert without == [word for word in with_signs if word[0].isalnum() or "_" in word or word[0].isidentifier() or word in without]
+    assert not any(character.isspace() for word in with_signs for character in word)
