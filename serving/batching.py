@@ -175,8 +175,8 @@ class Lane:
         self.next_deadline = min((job.deadline for job in self.queue), default=math.inf)
         for job in late:
             waited = now - job.arrived
-            error = DeadlineError(f"{self.name}: the deadline passed after {waited:.3f} s in the queue, before the request could begin")
-            job.done(Outcome(None, error, waited, 0.0, 0))
+            error = f"{self.name}: the deadline passed after {waited:.3f} s in the queue, before the request could begin"
+            job.done(Outcome(None, DeadlineError(error), waited, 0.0, 0))
 
 
 class Scheduler:
@@ -207,23 +207,20 @@ class Scheduler:
         self._deferred = False
         if self._dispatching:  # a batch has run at once, and the loop below goes on
             return
-        self._dispatching = True
-        start = now = self._environment.now()
-        while self._free:
-            for lane in self.lanes:
-                lane.expire(now)
-            ready = [lane for lane in self.lanes if lane.queue and lane.running < lane.concurrency]
-            if not ready:
-                break
-            if now - start > MOST_AT_ONCE_S:
+        self._dispatching, until = True, self._environment.now() + MOST_AT_ONCE_S
+        while (lane := self._next(now := self._environment.now())) is not None:
+            if now > until:
                 self._defer()
                 break
-            self._begin(min(ready, key=lambda lane: lane.used), now)
-            now = self._environment.now()
+            self._begin(lane, now)
         self._dispatching = False
+        self._set_alarm()
+
+    def _next(self, now: float) -> Lane | None:
         for lane in self.lanes:
             lane.expire(now)
-        self._set_alarm()
+        ready = [lane for lane in self.lanes if lane.queue and lane.running < lane.concurrency] if self._free else []
+        return min(ready, key=lambda lane: lane.used) if ready else None
 
     def _defer(self) -> None:
         if not self._deferred:
@@ -245,11 +242,8 @@ class Scheduler:
 
         def done(result: tuple[list[Mapping[str, Array] | Exception], float]) -> None:
             answers, seconds = result
-            self._free += 1
-            lane.running -= 1
-            lane.used += seconds
-            lane.batches += 1
-            lane.ran += samples
+            self._free, lane.running = self._free + 1, lane.running - 1
+            lane.batches, lane.ran, lane.used = lane.batches + 1, lane.ran + samples, lane.used + seconds
             if not any(isinstance(answer, Exception) for answer in answers):
                 lane.latency.observe(samples, seconds)
             for job, answer in zip(jobs, answers, strict=True):

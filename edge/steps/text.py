@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 
 from edge.errors import BundleError, ContractError, InputError, TooLargeError
+from edge.steps import chinese
 from edge.steps.context import Context
 from edge.storage import safe_relative
 
 PADDING, UNKNOWN, RESERVED = 0, 1, 2
-UNITS = ("words", "characters")
+UNITS = ("words", "characters", "jieba")
 MAX_CHARACTERS = 1_000_000
 MAX_LENGTH = 8192
 MAX_VOCABULARY_BYTES = 64 << 20
@@ -54,7 +55,8 @@ def tokenize(
         value: The text; or the path of a UTF-8 file that holds it. A string is always the text itself.
         context: Gives the folder of assets.
         length: How many numbers come out: longer texts are cut, shorter ones filled up with 0.
-        unit: `words`, runs of letters and digits, other signs one by one; or `characters`, for scripts without spaces.
+        unit: `words`, runs of letters and digits, other signs one by one; `characters`, for scripts without spaces; or
+            `jieba`, Chinese words, which needs the extra chinese.
         vocabulary: The asset's path.
         markup: Whether HTML is cleaned away first: tags become spaces, `&amp;` and its like the characters that they stand for.
         signs: Whether signs count; without them punctuation and emoji are left out.
@@ -68,8 +70,9 @@ def tokenize(
         InputError: The value is no text, there is no word in it, or it is in another script.
         TooLargeError: The text is longer than a million characters.
         BundleError: The vocabulary is missing or damaged.
+        RuntimeMissingError: Chinese words are asked for, and the library that finds them is not installed.
     """
-    found = tokens(text_of(value), unit, markup, signs)
+    found = tokens(text_of(value), unit, markup, signs, most=length)
     if not found:
         raise InputError("the text is empty, expected one word or more")
     asset = asset_path(context, vocabulary, "tokenize")
@@ -82,11 +85,19 @@ def tokenize(
     return ids
 
 
-def tokens(text: str, unit: str = "words", markup: bool = False, signs: bool = True) -> list[str]:
-    """Take a text apart: composed (NFC), in small letters, as `words` or `characters`; spaces never count."""
+def tokens(text: str, unit: str = "words", markup: bool = False, signs: bool = True, most: int = MAX_LENGTH) -> list[str]:
+    """Take a text apart: composed (NFC), in small letters, by a unit of `UNITS`; spaces never count.
+
+    Where words take time to find (`jieba`), the text is read as far as `most` of them can need, and no further.
+
+    Raises:
+        RuntimeMissingError: Chinese words are asked for, and the library that finds them is not installed.
+    """
     if markup:
         text = html.unescape(_TAG.sub(" ", text))
     plain = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    if unit == "jieba":
+        return [word for word in chinese.segment(plain, most) if signs or _UNITS["words", False].search(word)]
     return _UNITS[unit, signs].findall(plain)
 
 

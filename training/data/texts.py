@@ -39,7 +39,9 @@ def load(path: Path, text: str, target: str, labels: tuple[str, ...], options: D
     return replace(splits, name=path.stem, note=f"{_count(splits):,} different texts of {path.name}", pinned=False)
 
 
-def parted(texts: Sequence[str], targets: Array, labels: tuple[str, ...], where: str) -> Splits:
+def parted(
+    texts: Sequence[str], targets: Array, labels: tuple[str, ...], where: str, unit: str = "words", markup: bool = False
+) -> Splits:
     """Part texts by a hash of their words: those that differ in capitals or spaces only count once, as the first of them.
 
     Args:
@@ -47,13 +49,15 @@ def parted(texts: Sequence[str], targets: Array, labels: tuple[str, ...], where:
         targets: (N,) int64, classes.
         labels: Their names.
         where: What the texts are.
+        unit: `words`, or `characters` for scripts without spaces.
+        markup: Whether HTML is cleaned away before texts are compared.
 
     Raises:
         InputError: There are too few of a class.
     """
     first: dict[str, int] = {}
     for row, text in enumerate(texts):
-        words = tokens(text)
+        words = tokens(text, unit, markup)
         if words:
             first.setdefault(keyed.key(*(word.encode() for word in words)), row)
     kept = list(first.values())

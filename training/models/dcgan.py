@@ -5,7 +5,7 @@ Expected: Fréchet distance 61 from 5,000 real test digits on the features of mn
           of blurred ones, 995 of an untrained generator. mnist_cnn is sure of what it sees by 0.893 (0.992 of real digits, 0.223
           of an untrained generator's), and the kinds are as evenly spread as 9.87 of 10
 Time:     562 s for 10 epochs on one thread of a CPU with much other work beside it
-Size:     295,873 parameters; TBD
+Size:     295,873 parameters; 308 kB as int8, whose pictures are off by 0.0072 of full light (root mean square)
 Source:   deep convolutional generative adversarial networks (Radford, Metz and Chintala, 2016)
 
 Only the generator leaves. A caller sends {"seed": 7} or {"latent": [64 numbers]} and gets a picture; the same seed gives the same

@@ -1,0 +1,127 @@
+"""Digits off squared paper: a translation between two kinds of pictures of which no pair was ever seen.
+
+Run:      tandem train cyclegan                    (then: tandem export cyclegan)
+Expected: TBD
+Time:     TBD
+Size:     TBD
+Source:   cycle-consistent adversarial networks (Zhu et al., 2017)
+
+The domains are MNIST's digits as they are, white on black, and other digits of MNIST in thick blue ink on squared paper
+(`training/data/paper_digits.py`). Two generators learn to translate each into the other, so that two discriminators take their
+pictures for genuine, and so that a picture that is translated there and back is what it was (`training/translators.py`).
+
+Only one generator leaves: from paper to plain. Variant `cyclegan_paper` is the other direction, plain digits onto paper. The
+contract's metric is how far a released file's pictures are from the trained generator's; how good those are, training measures:
+after each epoch by the Fréchet distance to genuine pictures in blocks of pixels, which chooses the epoch that is kept, with the cycle
+error beside it as the validation loss; at the end with mnist_cnn, where that is trained in `runs/`: whether it still reads the digit,
+and the Fréchet distance on its features, beside an untrained generator and the pictures as they came, inverted, and blurred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from torch import nn
+
+from edge import png
+from edge.contract import Budget, Contract, Graph, Metric, Step, Tolerance
+from training import frechet
+from training.data import paper_digits
+from training.data.paper_digits import SIDE
+from training.families import image_to_image
+from training.own import Conclusion, OwnTraining
+from training.pictures import raw_pictures
+from training.recipe import Array, FitSettings, Recipe, Split, Splits
+from training.translators import Cycles, Generator, Translators, translated
+
+KEPT = 500  # pictures of each split in the hand-over
+COLUMNS, ROWS = 16, 4  # of the grid
+
+
+def off_paper() -> nn.Module:
+    """Make the networks whose `there` is from paper to plain."""
+    return Translators(3, 1)
+
+
+def onto_paper() -> nn.Module:
+    """Make the networks whose `there` is from plain to paper."""
+    return Translators(1, 3)
+
+
+def prove(generator: Generator, splits: Splits) -> Conclusion:
+    """Measure and draw what the trained generator makes, and let its own pictures be what is right."""
+    made = translated(generator, splits.test.inputs["image"])
+    answered = replace(splits, validation=_answered(generator, splits.validation), test=_answered(generator, splits.test))
+    return Conclusion(answered, measured(generator, made, splits), {"translated.png": grid(splits.test, made)})
+
+
+def measured(generator: Generator, made: Array, splits: Splits) -> dict[str, float]:
+    """Return how far translated pictures (N, H, W, C) and the baselines are from genuine ones, and how well the digits can be read."""
+    genuine, unchanged = splits.test.targets, _unchanged(splits.test.inputs["image"], made.shape[-1])
+    untrained = translated(Generator(*generator.shape).eval(), splits.test.inputs["image"])
+    came = {"translated": made, "untrained": untrained, "unchanged": unchanged, "inverted": 1 - unchanged}
+    kinds = {**came, "blurred": frechet.blurred(unchanged), "blurred genuine": frechet.blurred(genuine)}
+    kinds["other genuine"] = splits.train.targets[: len(made)]
+    figures = {
+        f"Fréchet distance in blocks, {name}": frechet.distance(frechet.blocks(of), frechet.blocks(genuine)) for name, of in kinds.items()
+    }
+    see = frechet.classifier()
+    if see is None:
+        return figures
+    seen = {name: see(_plain(of)) for name, of in {**kinds, "genuine": genuine}.items()}
+    distances = {f"Fréchet distance by mnist_cnn, {name}": frechet.distance(seen[name].features, seen["genuine"].features) for name in kinds}
+    return {**figures, **distances, **_read(seen, splits, paper_first=made.shape[-1] == 1)}
+
+
+def grid(split: Split, made: Array) -> bytes:
+    """Draw the first pictures, each with its translation below, as a PNG."""
+    count = min(COLUMNS * ROWS, len(made) // COLUMNS * COLUMNS) or len(made)
+    columns = min(COLUMNS, count)
+    light = paper_digits.light(split.inputs["image"][:count])
+    both = np.stack([np.broadcast_to(of, (*of.shape[:3], 3)) for of in (light, made[:count])])  # (2, N, H, W, 3)
+    rows = both.reshape(2, -1, columns, SIDE, SIDE, 3).transpose(1, 0, 3, 2, 4, 5)  # (rows, 2, H, columns, W, 3)
+    return png.encode(np.clip(np.rint(rows.reshape(-1, columns * SIDE, 3) * 255), 0, 255).astype(np.uint8))
+
+
+def _read(seen: Mapping[str, frechet.Seen], splits: Splits, *, paper_first: bool) -> dict[str, float]:
+    """Return the share of digits that mnist_cnn reads right."""
+    source, target = paper_digits.kinds(splits) if paper_first else reversed(paper_digits.kinds(splits))
+    right = {**dict.fromkeys(("translated", "untrained", "unchanged", "inverted", "blurred"), source), "genuine": target}
+    return {f"accuracy of mnist_cnn, {name}": float((seen[name].probabilities.argmax(axis=1) == of).mean()) for name, of in right.items()}
+
+
+def _plain(light: Array) -> Array:
+    """Return pictures (N, 32, 32, C) as mnist_cnn takes them, (N, 28, 28, 1): the ink where they are in colour."""
+    return (light if light.shape[-1] == 1 else paper_digits.ink(light))[:, 2:-2, 2:-2]
+
+
+def _unchanged(pixels: Array, channels: int) -> Array:
+    """Return pictures as they came, (N, H, W, C) uint8, in the other domain's channels: grey, or grey repeated."""
+    grey = paper_digits.light(pixels).mean(axis=-1, keepdims=True)
+    return np.repeat(grey, channels, axis=-1)
+
+
+def _answered(generator: Generator, split: Split) -> Split:
+    kept = split.take(np.arange(min(KEPT, len(split))))
+    return Split(kept.inputs, translated(generator, kept.inputs["image"]))
+
+
+def _contract(name: str, channels: tuple[int, int], description: str, meaning: str, fill: int) -> Contract:
+    family = image_to_image(name, SIDE, SIDE, channels[0], meaning)
+    picture = replace(family.main.outputs[0], shape=("batch", SIDE, SIDE, channels[1]))
+    decode, resize = family.preprocess
+    return replace(
+        family,
+        description=description,
+        graphs=(Graph("main", family.main.inputs, (picture,)),),
+        preprocess=(decode, Step(resize.name, **{**resize.parameters, "fill": fill})),
+        metric=Metric("psnr", "higher", floor=30.0),
+        recipes=("dynamic_wi8_afp32",),
+        requires_runtimes=("onnxruntime", "ai-edge-litert"),
+        tolerance=Tolerance(onnx=1e-3, tflite=1e-3, agreement=0.95, metric_drop=0.5),
+        budget=Budget(size_bytes=400_000),
+        source="MNIST (LeCun, Cortes, Burges), some of it drawn as ink on paper",
+    )
