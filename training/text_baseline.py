@@ -21,21 +21,21 @@ STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # scikit-learn's C
 
 
 def compared(model: Any, splits: Splits, contract: Contract) -> Conclusion:
-    """Hold a Keras classifier of texts against the baseline, on the test split; without scikit-learn say so and go on.
+    """Hold a PyTorch classifier of texts against the baseline, on the test split; without scikit-learn say so and go on.
 
     Args:
         model: The trained model.
         splits: Inputs and targets, with the texts as `raw`.
         contract: Its preprocessing is `tokenize`; the baseline reads the same words.
     """
-    from training.frameworks import keras
+    from training.frameworks import pytorch
 
     try:
         baseline = logistic_regression(splits, contract)
     except ImportError:
         say("scikit-learn is not installed, so there is no TF-IDF + logistic regression to compare with; install the extra trees")
         return Conclusion(splits)
-    accuracy = _share(predict(keras.runner(model), splits.test).argmax(axis=1), splits.test)
+    accuracy = _share(predict(pytorch.runner(model), splits.test).argmax(axis=1), splits.test)
     figures = {"accuracy": accuracy, "accuracy of TF-IDF + logistic regression": baseline, "improvement on it": accuracy - baseline}
     say(f"test accuracy {accuracy:.4f}; TF-IDF + logistic regression on the same split: {baseline:.4f}")
     return Conclusion(splits, figures)

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         TandemError: The bundle cannot be used.
     """
     if bool(args.inputs or args.text) == (args.prompt is not None):
-        raise UsageError("expected one INPUT or more, --text for a model that takes texts, or --prompt for a model that writes texts")
+        raise UsageError("expected one INPUT or more, or --prompt for a model that writes texts; --text TEXT is an INPUT too")
     model = open_model(args)
     asked = _asked(model, args)
     if args.out is not None:
@@ -87,8 +87,14 @@ def _asked(model: Model, args: argparse.Namespace) -> list[tuple[str, Union[Path
     """Pair each input with what messages call it: paths, and texts by their beginning."""
     if args.text and not (model.contract.preprocess and model.contract.preprocess[0].name in TEXT_STEPS):
         raise UsageError(f"--text: {model.contract.name} takes no texts, it is for {model.contract.task}; give an INPUT")
-    texts = [(text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}", text) for text in args.text]
+    texts = [(_beginning(text), text) for text in args.text]
     return [*((path, Path(path)) for path in args.inputs), *texts]
+
+
+def _beginning(text: str) -> str:
+    """Cut a text to what a message can repeat, and write out what no output could."""
+    shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return shown.encode("utf-8", "backslashreplace").decode()
 
 
 def _input(model: Model, path: Path) -> Any:

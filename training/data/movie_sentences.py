@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge.errors import InputError
+from edge.steps.text import tokens
 from training.data import packages, texts
 from training.data.dataset import DataSet
 from training.recipe import DataOptions, Splits
@@ -24,6 +25,7 @@ LABELS = ("negative", "positive")
 LEAST = 0.5  # of a mean rating, either way
 _ARCHIVE = "vaderSentiment-0.5/additional_resources/hutto_ICWSM_2014.tar.gz"
 _MEMBER = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+_LEXICON = "hutto_ICWSM_2014/vader_sentiment_lexicon.txt"
 
 
 def load(_options: DataOptions) -> Splits:
@@ -33,13 +35,37 @@ def load(_options: DataOptions) -> Splits:
         SetupError: The package is not cached and cannot be fetched.
         InputError: It holds something else than expected.
     """
-    archive = packages.read_members(packages.fetch(PACKAGE), [_ARCHIVE])[_ARCHIVE]
-    ratings, sentences = parse(packages.read_members(archive, [_MEMBER], str(PACKAGE))[_MEMBER], str(PACKAGE))
+    ratings, sentences = parse(_content(_MEMBER), str(PACKAGE))
     told = [row for row, rating in enumerate(ratings) if abs(rating) > LEAST]
     targets = np.array([int(ratings[row] > 0) for row in told], np.int64)
     splits = texts.parted([sentences[row] for row in told], targets, LABELS, "movie_sentences")
     count = sum(len(split) for split in splits.parts().values())
     return replace(splits, sha256=PACKAGE.sha256, note=f"{count:,} different sentences of movie reviews, rated by people, {PACKAGE}")
+
+
+def lexicon() -> dict[str, float]:
+    """Return single words in small letters and how ten people rated each by itself, from -4 to 4; in order of spelling.
+
+    They were rated without the sentences, and tell nothing of those that test.
+
+    Raises:
+        SetupError: The package is not cached and cannot be fetched.
+        InputError: It holds something else than expected.
+    """
+    found = {}
+    for number, line in enumerate(_content(_LEXICON).decode("latin-1").splitlines(), 1):
+        word, _, rest = line.strip().partition("\t")
+        rating = _rating(rest.partition("\t")[0])
+        if not abs(rating) <= 4:
+            raise InputError(f"{PACKAGE}: line {number} of its lexicon is {line[:40]!r}, expected a word, a tab and a rating from -4 to 4")
+        if tokens(word) == [word.lower()] and word[0].isalpha():
+            found[word.lower()] = rating
+    return dict(sorted(found.items()))
+
+
+def _content(member: str) -> bytes:
+    archive = packages.read_members(packages.fetch(PACKAGE), [_ARCHIVE])[_ARCHIVE]
+    return packages.read_members(archive, [member], str(PACKAGE))[member]
 
 
 def parse(content: bytes, where: str) -> tuple[list[float], list[str]]:

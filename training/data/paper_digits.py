@@ -72,10 +72,11 @@ def on_paper(pixels: Array, random: np.random.Generator) -> Array:
     begins = random.integers(0, SQUARE, (2, len(pixels), 1))
     rows, columns = ((np.arange(SIDE) + begin) % SQUARE == 0 for begin in begins)  # (N, 32) each
     lines = (rows[:, :, None] | columns[:, None, :])[..., None]  # (N, 32, 32, 1)
-    paper = np.where(lines, np.float32(LINE), np.float32(PAPER))
+    paper = np.where(lines, np.array(LINE, np.float32), np.array(PAPER, np.float32))
     grain = np.float32(GRAIN) * random.standard_normal(thick.shape, np.float32)
-    written = (paper + grain) * (1 - thick) + np.float32(INK) * thick
-    return np.clip(np.rint(written * 255), 0, 255).astype(np.uint8)
+    written = (paper + grain) * (1 - thick) + np.array(INK, np.float32) * thick
+    pixels: Array = np.clip(np.rint(written * 255), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def ink(paper: Array) -> Array:

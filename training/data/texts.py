@@ -39,9 +39,7 @@ def load(path: Path, text: str, target: str, labels: tuple[str, ...], options: D
     return replace(splits, name=path.stem, note=f"{_count(splits):,} different texts of {path.name}", pinned=False)
 
 
-def parted(
-    texts: Sequence[str], targets: Array, labels: tuple[str, ...], where: str, unit: str = "words", markup: bool = False
-) -> Splits:
+def parted(texts: Sequence[str], targets: Array, labels: tuple[str, ...], where: str, unit: str = "words", markup: bool = False) -> Splits:
     """Part texts by a hash of their words: those that differ in capitals or spaces only count once, as the first of them.
 
     Args:
@@ -68,13 +66,14 @@ def parted(
     return Splits(where, digest, where, labels, train, validation, test)
 
 
-def numbered(splits: Splits, contract: Contract, most: int = 10_000) -> Splits:
+def numbered(splits: Splits, contract: Contract, most: int = 10_000, first: Sequence[str] = ()) -> Splits:
     """Turn texts into numbers by the contract's steps, with a vocabulary of the training split's words.
 
     Args:
         splits: `text`: (N,) str.
         contract: Its preprocessing is `tokenize`, its one asset the vocabulary.
         most: How many words the vocabulary has at most; the most frequent are taken.
+        first: Words that it begins with, whether they stand in a text or not, such as those of a lexicon; they count too.
 
     Returns:
         The contract's input as (N, length) int32, the texts as `raw`, the vocabulary as an asset.
@@ -88,7 +87,8 @@ def numbered(splits: Splits, contract: Contract, most: int = 10_000) -> Splits:
     parameters = contract.preprocess[0].parameters
     name = parameters.get("vocabulary", "vocabulary.txt")
     how = {key: parameters[key] for key in ("unit", "markup", "signs") if key in parameters}
-    words = vocabulary(splits.train.inputs["text"].tolist(), most=most, **how)
+    found = vocabulary(splits.train.inputs["text"].tolist(), most=most, **how)
+    words = list(dict.fromkeys([*first, *found]))[:most]
     return prepared(splits, contract, {name: "".join(f"{word}\n" for word in words).encode()})
 
 

@@ -21,19 +21,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from torch import nn
 
 from edge import png
 from edge.contract import Budget, Contract, Graph, Metric, Step, Tolerance
+from edge.errors import TandemError
 from training import frechet
 from training.data import paper_digits
+from training.data.noisy_digits import light
 from training.data.paper_digits import SIDE
 from training.families import image_to_image
 from training.own import Conclusion, OwnTraining
 from training.pictures import raw_pictures
+from training.progress import say
 from training.recipe import Array, FitSettings, Recipe, Split, Splits
 from training.translators import Cycles, Generator, Translators, translated
 
@@ -72,7 +74,9 @@ def measured(generator: Generator, made: Array, splits: Splits) -> dict[str, flo
     if see is None:
         return figures
     seen = {name: see(_plain(of)) for name, of in {**kinds, "genuine": genuine}.items()}
-    distances = {f"Fréchet distance by mnist_cnn, {name}": frechet.distance(seen[name].features, seen["genuine"].features) for name in kinds}
+    distances = {
+        f"Fréchet distance by mnist_cnn, {name}": frechet.distance(seen[name].features, seen["genuine"].features) for name in kinds
+    }
     return {**figures, **distances, **_read(seen, splits, paper_first=made.shape[-1] == 1)}
 
 
@@ -80,27 +84,31 @@ def grid(split: Split, made: Array) -> bytes:
     """Draw the first pictures, each with its translation below, as a PNG."""
     count = min(COLUMNS * ROWS, len(made) // COLUMNS * COLUMNS) or len(made)
     columns = min(COLUMNS, count)
-    light = paper_digits.light(split.inputs["image"][:count])
-    both = np.stack([np.broadcast_to(of, (*of.shape[:3], 3)) for of in (light, made[:count])])  # (2, N, H, W, 3)
+    came = light(split.inputs["image"][:count])
+    both = np.stack([np.broadcast_to(of, (*of.shape[:3], 3)) for of in (came, made[:count])])  # (2, N, H, W, 3)
     rows = both.reshape(2, -1, columns, SIDE, SIDE, 3).transpose(1, 0, 3, 2, 4, 5)  # (rows, 2, H, columns, W, 3)
     return png.encode(np.clip(np.rint(rows.reshape(-1, columns * SIDE, 3) * 255), 0, 255).astype(np.uint8))
 
 
 def _read(seen: Mapping[str, frechet.Seen], splits: Splits, *, paper_first: bool) -> dict[str, float]:
-    """Return the share of digits that mnist_cnn reads right."""
-    source, target = paper_digits.kinds(splits) if paper_first else reversed(paper_digits.kinds(splits))
+    """Return the share of digits that mnist_cnn reads right; nothing where nobody can be asked which digits they are, and that is said."""
+    try:
+        source, target = paper_digits.kinds(splits) if paper_first else reversed(paper_digits.kinds(splits))
+    except TandemError as error:
+        say(f"translated digits are not held against what they were: {error}")
+        return {}
     right = {**dict.fromkeys(("translated", "untrained", "unchanged", "inverted", "blurred"), source), "genuine": target}
     return {f"accuracy of mnist_cnn, {name}": float((seen[name].probabilities.argmax(axis=1) == of).mean()) for name, of in right.items()}
 
 
-def _plain(light: Array) -> Array:
+def _plain(pictures: Array) -> Array:
     """Return pictures (N, 32, 32, C) as mnist_cnn takes them, (N, 28, 28, 1): the ink where they are in colour."""
-    return (light if light.shape[-1] == 1 else paper_digits.ink(light))[:, 2:-2, 2:-2]
+    return (pictures if pictures.shape[-1] == 1 else paper_digits.ink(pictures))[:, 2:-2, 2:-2]
 
 
 def _unchanged(pixels: Array, channels: int) -> Array:
     """Return pictures as they came, (N, H, W, C) uint8, in the other domain's channels: grey, or grey repeated."""
-    grey = paper_digits.light(pixels).mean(axis=-1, keepdims=True)
+    grey = light(pixels).mean(axis=-1, keepdims=True)
     return np.repeat(grey, channels, axis=-1)
 
 
@@ -118,10 +126,31 @@ def _contract(name: str, channels: tuple[int, int], description: str, meaning: s
         description=description,
         graphs=(Graph("main", family.main.inputs, (picture,)),),
         preprocess=(decode, Step(resize.name, **{**resize.parameters, "fill": fill})),
-        metric=Metric("psnr", "higher", floor=30.0),
+        metric=Metric("rmse", "lower", floor=0.05),
         recipes=("dynamic_wi8_afp32",),
         requires_runtimes=("onnxruntime", "ai-edge-litert"),
-        tolerance=Tolerance(onnx=1e-3, tflite=1e-3, agreement=0.95, metric_drop=0.5),
+        tolerance=Tolerance(onnx=1e-3, tflite=1e-3, agreement=0.95, metric_drop=0.05),
         budget=Budget(size_bytes=400_000),
         source="MNIST (LeCun, Cortes, Burges), some of it drawn as ink on paper",
     )
+
+
+RECIPE = Recipe(
+    contract=_contract("cyclegan", (3, 1), "A digit on squared paper as a plain one.", "blue ink on squared paper", 255),
+    load_data=paper_digits.load,
+    build=off_paper,
+    fit=FitSettings(epochs=2, batch_size=8, learning_rate=5e-4, schedule="cosine"),
+    task="regression",
+    own=OwnTraining(Cycles, "Fréchet distance in blocks", "lower", released=lambda networks: networks.there),
+    conclude=prove,
+    raw_inputs=raw_pictures,
+)
+
+VARIANTS = (
+    replace(
+        RECIPE,
+        contract=_contract("cyclegan_paper", (1, 3), "A plain digit in ink on squared paper.", "white digit on black", 0),
+        load_data=paper_digits.load_back,
+        build=onto_paper,
+    ),
+)

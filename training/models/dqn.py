@@ -1,9 +1,9 @@
 """A cart that balances a pole: which way to push, learned by trial and error.
 
 Run:      tandem train dqn                  (then: tandem export dqn; needs the extra `control`)
-Expected: TBD
-Time:     TBD
-Size:     TBD
+Expected: mean return 500 of 500 in 100 test episodes (seed 0, the worst of them 500; random pushes 24.5, a rule of one line 500)
+Time:     24 s for 20 epochs on one thread of a CPU with other work beside it
+Size:     4,545 parameters of the policy
 Source:   deep Q-learning with replay and a target network (Mnih et al., 2015), targets by double Q-learning (van Hasselt, Guez and
           Silver, 2016), the value apart from the advantages (Wang et al., 2016), a target network that follows slowly (Lillicrap
           et al., 2016)

@@ -1,0 +1,114 @@
+"""Whether a review of a film is negative or positive, by a recurrent network that reads it word by word, both ways.
+
+Run:      tandem train sentiment_lstm             (then: tandem export sentiment_lstm)
+          tandem train sentiment_lstm --data-dir aclImdb    IMDB itself, if you have it: its folder, or a table (review, sentiment)
+          tandem run sentiment_lstm --text "A warm and clever film."
+Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), in both directions (Schuster and Paliwal, 1997)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import nn
+
+from edge.contract import Budget, Contract, Metric, Step, Tolerance
+from training import text_baseline
+from training.data import imdb, movie_sentences, texts
+from training.families import text_classifier
+from training.recipe import DataOptions, FitSettings, Recipe, Splits
+from training.text_heads import Convolved, Flat, LastState, PooledStates, TextNet
+
+LENGTH = 56  # words and signs; one sentence of the stand-in in a thousand is longer
+WORDS = 11_000  # 7,223 of the lexicon and the most frequent of the others
+VALENCE = 0.2  # how much of a word's rating its embedding begins with
+HEAD_WORDS, HEAD_LENGTH = 2_000, 100  # of the documents' five heads
+DOCUMENT_WORDS, DOCUMENT_LENGTH = 3_800, 380  # of their larger net, for reviews as long as IMDB's
+
+
+def pooled(width: int = 32, states: int = 32) -> nn.Module:
+    """Make the net; the first feature of a word of the lexicon begins with how people rated it."""
+    net = TextNet(WORDS + 2, 2, PooledStates(width, states), 4 * states, width=width, dropout=0.5, lost=0.1)
+    ratings = torch.tensor(list(movie_sentences.lexicon().values()))
+    with torch.no_grad():
+        net.embedding.weight[2 : 2 + len(ratings), 0] = VALENCE * ratings
+    return net
+
+
+def of_documents(head: str, words: int, length: int) -> nn.Module:
+    """Make a net of the course documents: Embedding(…, 32), a head, 256 hidden units, scores."""
+    made: dict[str, tuple[Callable[[], nn.Module], int]] = {
+        "mlp": (Flat, 32 * length),
+        "cnn": (partial(Convolved, 32, 32), 32),
+        "rnn": (partial(LastState, "rnn", 32, 16), 16),
+        "lstm": (partial(LastState, "lstm", 32, 32), 32),
+        "gru": (partial(LastState, "gru", 32, 32), 32),
+    }
+    make, features = made[head]
+    return TextNet(words + 2, 2, make(), features, hidden=256)
+
+
+def load(options: DataOptions) -> Splits:
+    """Load reviews as numbers of words; the vocabulary is a lexicon and the words of the training split."""
+    return texts.numbered(imdb.load(options), _CONTRACT, WORDS, tuple(movie_sentences.lexicon()))
+
+
+def load_plain(options: DataOptions, contract: Contract) -> Splits:
+    """Load reviews as numbers of words, with a vocabulary of the training split."""
+    return texts.numbered(imdb.load(options), contract, int(contract.main.inputs[0].range[1]) - 1)
+
+
+def promise(name: str, length: int, words: int, description: str, floor: float) -> Contract:
+    """Return the contract of one net; `floor` is the least accuracy on genuine reviews."""
+    return replace(
+        text_classifier(name, imdb.LABELS, length, words + 2),
+        description=description,
+        preprocess=(Step("tokenize", length=length, vocabulary="vocabulary.txt", markup=True),),
+        metric=Metric("accuracy", "higher", floor=floor),
+        recipes=("weight_only_wi8_afp32", "dynamic_wi8_afp32"),
+        requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
+        tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.98, metric_drop=0.01),
+        budget=Budget(size_bytes=1_500_000),  # of the file for devices
+        source="Large Movie Review Dataset (Maas et al., 2011)",
+    )
+
+
+def variant(name: str, head: str, words: int, length: int, described: str) -> Recipe:
+    """Return the recipe of one of the documents' nets."""
+    contract = promise(f"sentiment_lstm_{name}", length, words, f"Whether a review of a film is positive; {described}.", floor=0.7)
+    targets = ("server",) if length > HEAD_LENGTH else contract.targets
+    contract = contract if length <= HEAD_LENGTH else replace(contract, targets=targets, recipes=(), requires_runtimes=("onnxruntime",))
+    return replace(
+        RECIPE,
+        contract=contract,
+        load_data=partial(load_plain, contract=contract),
+        build=partial(of_documents, head, words, length),
+        fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=1e-2),
+        subset_floor=0.6,
+        conclude=partial(text_baseline.compared, contract=contract),
+    )
+
+
+_CONTRACT = promise("sentiment_lstm", LENGTH, WORDS, "Whether a review of a film is negative or positive.", floor=0.75)
+
+RECIPE = Recipe(
+    contract=_CONTRACT,
+    load_data=load,
+    build=pooled,
+    fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
+    raw_inputs="data",
+    subset_floor=0.78,
+    conclude=partial(text_baseline.compared, contract=_CONTRACT),
+)
+
+VARIANTS = (
+    variant("documents", "lstm", DOCUMENT_WORDS, DOCUMENT_LENGTH, "the course documents' LSTM, for long reviews"),
+    variant("mlp", "mlp", HEAD_WORDS, HEAD_LENGTH, "a multilayer perceptron"),
+    variant("rnn", "rnn", HEAD_WORDS, HEAD_LENGTH, "a simple recurrent net"),
+    variant("small", "lstm", HEAD_WORDS, HEAD_LENGTH, "an LSTM of one direction"),
+    variant("gru", "gru", HEAD_WORDS, HEAD_LENGTH, "gated recurrent units"),
+    variant("cnn", "cnn", HEAD_WORDS, HEAD_LENGTH, "a convolution"),
+)
