@@ -59,18 +59,25 @@ class Guard:
                 await _preflight(send)
                 return
         try:
-            self._admit(scope, headers)
+            self.admit(scope["path"], headers, scope.get("client"))
         except InputError as error:
             await self._refuse(error, scope, headers, send, start)
         else:
             await self._application(scope, receive, send)
 
-    def _admit(self, scope: Any, headers: Headers) -> None:
-        if scope["path"] in OPEN_PATHS:
+    def admit(self, path: str, headers: Headers, client: tuple[str, int] | None) -> None:
+        """Count a request, and let it pass where this raises nothing.
+
+        Raises:
+            UnauthorizedError: It shows no token that is known.
+            ForbiddenError: Its sender may not do this.
+            RateLimitedError: Its sender asks too often.
+        """
+        if path in OPEN_PATHS:
             return
         if self._admin and b"origin" in headers and headers[b"origin"] not in self._origins:
             raise ForbiddenError("a page of another origin may not change what is served; use a program, or TANDEM_ORIGINS")
-        caller = address_of(scope.get("client"))
+        caller = address_of(client)
         if self._keys is not None:
             try:
                 key = self._keys.holder(headers.get(b"authorization"))

@@ -27,6 +27,7 @@ from serving.path import InferencePath, target
 from serving.registry import Registry
 from serving.repository import Repository
 from serving.settings import Settings
+from serving.short import ShortWay
 
 HOST_PATHS = ("/livez", "/readyz", "/healthz", "/schema.json")  # BentoML answers GET there, before this application is asked
 SAMPLE_S = 1.0
@@ -58,7 +59,9 @@ class Application:
         async def application(scope: Any, receive: Any, send: Any) -> None:
             await (inference if inference.takes(scope) else rest)(scope, receive, send)
 
-        return Guard(application, self._safety, self._border) if self._safety.guarded else application
+        guard = Guard(application, self._safety, self._border) if self._safety.guarded else None
+        self.short = ShortWay(self.inference, guard)
+        return application if guard is None else guard
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:

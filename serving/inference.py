@@ -13,13 +13,14 @@ from edge import metric_names as names
 from edge.errors import InputError
 from edge.json_tensors import dumps
 from edge.model import Model, Row
-from edge.protocol import Message, decode_request, encode_response
+from edge.protocol import HEADER_LENGTH, Message, decode_request, encode_response
 from edge.steps import Aside
 from edge.steps.image import MAX_PIXELS
 from serving import inputs, pictures
 from serving.bodies import BINARY_TYPES, JSON_TYPES, Body, expect_type
 
 Array = np.ndarray[Any, Any]
+LENGTH = HEADER_LENGTH.lower().encode()
 SMALL_BYTES, SMALL_BINARY_BYTES = 1 << 10, 16 << 10
 
 
@@ -37,9 +38,9 @@ class Work:
         return len(next(iter(self.inputs.values())))
 
 
-def is_small(body: Body, header_length: str | None) -> bool:
+def is_small(size: int, binary: bool) -> bool:
     """Tell whether reading a V2 request takes less time than handing it to a thread: few bytes, most of them not JSON."""
-    return len(body.content) <= (SMALL_BYTES if header_length is None else SMALL_BINARY_BYTES)
+    return size <= (SMALL_BINARY_BYTES if binary else SMALL_BYTES)
 
 
 def read_infer(model: Model, body: Body, header_length: str | None, max_batch: int) -> Work:

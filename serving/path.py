@@ -18,6 +18,7 @@ from edge.errors import InputError
 from edge.model import Model
 from edge.protocol import HEADER_LENGTH, Message
 from serving import generating, inference
+from serving.backlog import SHARE, Backlog
 from serving.batching import Job, Lane, Outcome, Scheduler
 from serving.bodies import Body, Memory, Reader, Receive
 from serving.border import Border, Done, request_identifier
@@ -63,8 +64,9 @@ class InferencePath:
 
     def __init__(self, settings: Settings, border: Border) -> None:
         """Keep what is needed; nothing is started."""
-        self._settings, self._border, self._metrics = settings, border, border.metrics
-        self._memory = Memory(settings.queue_bytes)
+        self._settings, self.border, self._metrics = settings, border, border.metrics
+        self.memory = Memory(settings.queue_bytes)
+        self.most_samples = settings.max_batch
         self._lanes: dict[tuple[str, str], tuple[Model, Lane]] = {}
         self._ending: set[asyncio.Future[None]] = set()
         self._draining = False
@@ -74,13 +76,14 @@ class InferencePath:
         available = max(1, processors() // self._settings.workers)
         self._loop = asyncio.get_running_loop()
         self._threads = Threads(max(1, available // max(1, self._settings.threads)))
-        self._scheduler = Scheduler(self._threads)
+        self.scheduler = Scheduler(self._threads)
+        self._backlog = Backlog(self._loop.call_soon)
         self._pool = ThreadPoolExecutor(max(2, available), "decode")
 
     async def close(self) -> None:
         """Take no more, finish what was accepted, and end the threads."""
         self._draining = True
-        for lane in list(self._scheduler.lanes):
+        for lane in list(self.scheduler.lanes):
             await drained(lane)
         self._threads.close()
         self._pool.shutdown(wait=False)
@@ -97,7 +100,7 @@ class InferencePath:
             return known[1]
         waiting, concurrency = self._settings.queue_requests, self._settings.concurrency
         lane = Lane(entry.name, model.run, entry.latency, most_waiting=waiting, concurrency=concurrency)
-        self._scheduler.lanes.append(lane)
+        self.scheduler.lanes.append(lane)
         self._lanes[entry.name, entry.version] = (model, lane)
         if known is not None:
             task = asyncio.ensure_future(self._end(known[1]))
@@ -115,11 +118,11 @@ class InferencePath:
 
     async def _end(self, lane: Lane) -> None:
         await drained(lane)
-        self._scheduler.lanes.remove(lane)
+        self.scheduler.lanes.remove(lane)
 
     def sample_load(self) -> None:
         """Bring up to date what is not counted with each request: queues, batches, memory."""
-        now = self._loop.time()
+        now = time.monotonic()
         for (name, version), (_, lane) in self._lanes.items():
             self._metrics.load(name, version, lane.waiting, lane.oldest_wait(now), lane.in_flight)
             self._metrics.ran(name, version, lane.batches, lane.ran)
@@ -140,13 +143,13 @@ class InferencePath:
         code, reason = 200, ""
         message: Message | None = None
         try:
-            entry = self._border.registry.find(name, version)
+            entry = self.border.registry.find(name, version)
             if route == GENERATE:
                 message, reason = None, await self._generate(entry, headers, receive, adding(send, ANSWER), request_id)
             else:
                 message = await self._answer(entry, route, headers, receive, start)
         except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
-            response, reason = self._border.refuse(error, request_id)
+            response, reason = self.border.refuse(error, request_id)
             response.headers[REQUEST_ID] = request_id
             code = response.status_code
             await response(scope, receive, adding(send, ANSWER))
@@ -155,14 +158,12 @@ class InferencePath:
             sent += [(b"content-length", b"%d" % len(message.body)), (_ID, request_id.encode()), *ANSWER]
             await send({"type": "http.response.start", "status": 200, "headers": sent})
             await send({"type": "http.response.body", "body": message.body})
-        model_name, model_version = self._border.labels(name, version)
-        self._border.record(Done(scope["method"], route, model_name, model_version, code, reason, request_id), time.perf_counter() - start)
+        model_name, model_version = self.border.labels(name, version)
+        self.border.record(Done(scope["method"], route, model_name, model_version, code, reason, request_id), time.perf_counter() - start)
 
     async def _answer(self, entry: Entry, route: str, headers: Mapping[bytes, bytes], receive: Receive, start: float) -> Message:
-        lane = self.lane(entry)
-        deadline = self._loop.time() + self._allowed(headers)
-        self._check_open(lane)
-        reader = Reader(self._memory, self._settings.max_body_bytes, self._settings.body_timeout_ms / 1000)
+        lane, deadline = self.admit(entry, headers)
+        reader = Reader(self.memory, self._settings.max_body_bytes, self._settings.body_timeout_ms / 1000)
         lane.in_flight += 1
         try:
             body = await reader.read(headers, receive)
@@ -177,19 +178,37 @@ class InferencePath:
         finally:
             lane.in_flight -= 1
             reader.release()
+        self.count(entry, work, outcome, begun, start)
+        return message
+
+    def count(self, entry: Entry, work: Work, outcome: Outcome, begun: float, start: float) -> None:
+        """Count what the stages of an answered request took; encoding has `begun` when, and all of it had its `start`."""
         ended = time.perf_counter()
         seconds = {names.QUEUE: outcome.waited, names.INFERENCE: outcome.ran, names.POSTPROCESS: ended - begun, names.TOTAL: ended - start}
         self._metrics.stages(entry.name, entry.version, {**work.seconds, **seconds})
         self._metrics.batch(entry.name, entry.version, outcome.samples)
-        return message
+
+    def admit(self, entry: Entry, headers: Mapping[bytes, bytes]) -> tuple[Lane, float]:
+        """Let a request in before anything of its body is looked at; gives its queue, and when it must be answered.
+
+        Raises:
+            NotReadyError: The model is not ready.
+            InputError: The deadline is malformed.
+            DrainingError: No more is taken.
+            QueueFullError: Too many wait.
+            DeadlineError: It cannot be answered in time, or comes so late that this is not to be expected.
+        """
+        lane, allowed, now = self.lane(entry), self._allowed(headers), time.monotonic()
+        waited = self._backlog.waited(now)
+        self._check_open(lane)
+        lane.check_deadline(now + SHARE * waited, now + allowed)
+        return lane, now + allowed - waited
 
     async def _generate(self, entry: Entry, headers: Mapping[bytes, bytes], receive: Receive, send: Send, request: str) -> str:
         """Stream a text; what goes wrong after its start is told in the stream, and its reason is given back."""
         start = time.perf_counter()
-        lane = self.lane(entry)
-        deadline = self._loop.time() + self._allowed(headers)
-        self._check_open(lane)
-        reader = Reader(self._memory, self._settings.max_body_bytes, self._settings.body_timeout_ms / 1000)
+        lane, deadline = self.admit(entry, headers)
+        reader = Reader(self.memory, self._settings.max_body_bytes, self._settings.body_timeout_ms / 1000)
 
         async def step(inputs: Mapping[str, Any]) -> Outcome:
             return await self._run(lane, Work(inputs, lambda _: Message(b""), {}), deadline)
@@ -199,7 +218,7 @@ class InferencePath:
             generation = entry.opened().writing(generating.read_order(await reader.read(headers, receive)))
             decoded = time.perf_counter()
             stream = generating.Stream(send, asyncio.ensure_future(receive()), deadline, request)
-            reason = await stream.carry(generation, step, {"model": entry.name, "version": entry.version}, self._border)
+            reason = await stream.carry(generation, step, {"model": entry.name, "version": entry.version}, self.border)
         finally:
             lane.in_flight -= 1
             reader.release()
@@ -212,12 +231,12 @@ class InferencePath:
     def _check_open(self, lane: Lane) -> None:
         if self._draining:
             raise DrainingError("the server is stopping; send the request to another, or again in a moment")
-        lane.check_open(self._loop.time())
+        lane.check_open(time.monotonic())
 
     async def _read(self, lane: Lane, model: Model, route: str, body: Body, length: str | None) -> tuple[Work, bool]:
         """Decode and preprocess: small V2 requests here, all others on a thread. Tells which it was."""
         most = self._settings.max_batch
-        if route != PREDICT and inference.is_small(body, length):
+        if route != PREDICT and inference.is_small(len(body.content), length is not None):
             return inference.read_infer(model, body, length, most), True
         lane.arriving += 1
         try:
@@ -235,7 +254,7 @@ class InferencePath:
             if not future.done():  # it is, where the server has cancelled the request's task
                 future.set_result(outcome)
 
-        self._scheduler.submit(lane, Job(work.inputs, work.count, deadline, done))
+        self.scheduler.submit(lane, Job(work.inputs, work.count, deadline, done))
         outcome = await future
         if outcome.error is not None:
             raise outcome.error

@@ -19,11 +19,12 @@ from bentoml.exceptions import BentoMLConfigException
 from edge.errors import TandemError
 from serving import balance
 from serving.app import create_app
+from serving.direct import DirectProtocol
 from serving.metrics import Metrics
 from serving.registry import Registry
 from serving.settings import Settings
 
-uvicorn.config.HTTP_PROTOCOLS["auto"] = "serving.framing:BoundedProtocol"  # BentoML's worker takes what uvicorn takes by itself
+uvicorn.config.HTTP_PROTOCOLS["auto"] = "serving.direct:DirectProtocol"  # BentoML's worker takes what uvicorn takes by itself
 usage_stats.do_not_track.cache_clear()  # `bentoml serve` asked, and kept the answer, before it imported this module
 
 
@@ -66,7 +67,9 @@ class DirectService(bentoml.Service):  # type: ignore[misc]  # BentoML is untype
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """Give the ASGI application that BentoML's server runs."""
-        return APP.enclose(super().to_asgi(is_main))
+        application = APP.enclose(super().to_asgi(is_main))
+        DirectProtocol.way = APP.short
+        return application
 
 
 @bentoml.asgi_app(APP.web, path="/")

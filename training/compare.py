@@ -1,4 +1,4 @@
-"""Trainings side by side: the settings that differ, their figures, and how sure the difference in test accuracy is."""
+"""Trainings side by side: the settings that differ, their figures, and how sure the difference on the test split is."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from edge.bundle import versions
 from edge.errors import BundleError, UsageError
-from edge.measures import wilson
+from edge.measures import MEASURES, wilson
 from training.correctness import unpack
 from training.finished import RECORD, read_record
-from training.intervals import independent, paired
+from training.intervals import independent, joined, paired
 from training.recipe import Array
 
 _SETTINGS = ("model", "version", "parameters", "settings", "asked", "data", "device", "python", "packages", "commit")
@@ -33,7 +33,7 @@ class Difference:
     """How much better `run` is on the test split than the first run, with its 95 % interval.
 
     `paired` tells that both answered the same samples, which are compared one by one; `only_first` and `only_run` count
-    those that one alone has right.
+    those that one alone has right. `improves` tells that the run's figure is the better one, which for an error is the lower.
     """
 
     run: str
@@ -43,6 +43,7 @@ class Difference:
     paired: bool
     only_first: int | None = None
     only_run: int | None = None
+    improves: bool = False
 
     @property
     def certain(self) -> bool:
@@ -112,16 +113,43 @@ def compare(folders: list[Path]) -> Comparison:
 
 
 def difference(first: Run, run: Run) -> Difference:
-    """Tell how much better a run is on the test split than the first, sample by sample where both answered the same ones."""
+    """Tell how much higher a run's figure is on the test split than the first's.
+
+    Shares are compared sample by sample where both answered the same ones. Other metrics are not sums over samples, so their
+    own intervals are joined.
+
+    Raises:
+        BundleError: A record gives no interval for such a metric.
+    """
     one, other = first.record["metric"], run.record["metric"]
     gap = float(other["test"] - one["test"])
+    improves = gap > 0 if one.get("direction", "higher") == "higher" else gap < 0
+    if not _is_share(one):
+        low, high = joined(one["test"], _interval(first), other["test"], _interval(run))
+        return Difference(str(run.folder), gap, low, high, paired=False, improves=improves)
     pair = _same_samples(first.record, run.record)
     if pair is None:
         low, high = independent(one["test"], one["test_count"], other["test"], other["test_count"])
-        return Difference(str(run.folder), gap, low, high, paired=False)
+        return Difference(str(run.folder), gap, low, high, paired=False, improves=improves)
     low, high = paired(*pair)
     only_first, only_run = int((pair[0] & ~pair[1]).sum()), int((~pair[0] & pair[1]).sum())
-    return Difference(str(run.folder), gap, low, high, True, only_first, only_run)
+    return Difference(str(run.folder), gap, low, high, True, only_first, only_run, improves)
+
+
+def _is_share(metric: Mapping[str, Any]) -> bool:
+    known = MEASURES.get(metric["name"])
+    return known is not None and known.share
+
+
+def _interval(run: Run) -> tuple[float, float]:
+    """Return the 95 % interval of the test figure: Wilson's of a share, else the record's own."""
+    metric = run.record["metric"]
+    if _is_share(metric):
+        return wilson(metric["test"], metric["test_count"])
+    own = metric.get("test_interval")
+    if not isinstance(own, list) or len(own) != 2:
+        raise BundleError(f"{run.folder / RECORD}: gives no interval of {metric['name']}; train again with --force")
+    return float(own[0]), float(own[1])
 
 
 def _same_samples(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[Array, Array] | None:
@@ -146,7 +174,7 @@ def _figures(runs: list[Run]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     """Return what each run gave; None where a run's record does not say."""
     name = runs[0].record["metric"]["name"]
     flat = [_flat({key: run.record.get(key) for key in ("metric", "loss", "calibration")}) for run in runs]
-    intervals = [wilson(run.record["metric"]["test"], run.record["metric"]["test_count"]) for run in runs]
+    intervals = [_interval(run) for run in runs]
     rows: list[tuple[str, tuple[Any, ...]]] = [
         (f"test {name}", tuple(one["metric.test"] for one in flat)),
         ("95 % from", tuple(low for low, _ in intervals)),
@@ -189,7 +217,7 @@ def describe(comparison: Comparison) -> str:
         basis = (
             f"same samples; right in {letter} only {one.only_run}, in #1 only {one.only_first}" if one.paired else "not sample by sample"
         )
-        verdict = ("better" if one.difference > 0 else "worse") + " than #1" if one.certain else "no certain difference"
+        verdict = ("better" if one.improves else "worse") + " than #1" if one.certain else "no certain difference"
         lines.append(f"{letter} − #1: {one.difference:+.4f}, 95 % {one.low:+.4f} to {one.high:+.4f} ({basis}): {verdict}")
     return "\n".join(lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,6 +13,19 @@ from training.recipe import Array, Split
 
 Predict = Callable[[Mapping[str, Array]], Array]
 BATCH = 1000
+
+
+@runtime_checkable
+class Several(Protocol):
+    """A `Predict` whose model may give more than the one output that is judged."""
+
+    def every(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+        """Answer arrays (B, …) by input name with all outputs (B, …), the judged one first."""
+
+
+def every(run: Predict, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+    """Answer arrays (B, …) by input name with all outputs (B, …) that a model gives."""
+    return run.every(inputs) if isinstance(run, Several) else (run(inputs),)
 
 
 @dataclass(frozen=True)

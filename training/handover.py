@@ -9,7 +9,7 @@ training.json  run.html  curves.png  and the task's pictures   for people and fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +20,7 @@ from edge.errors import ContractError
 from edge.steps import preprocessing
 from edge.storage import atomic_directory, save_npz, write_sums
 from training import plots, run_page
+from training.evaluate import every
 from training.finished import RECORD
 from training.fit import Fitted
 from training.frameworks import Framework, Predict
@@ -111,16 +112,28 @@ def golden_arrays(recipe: Recipe, run: Predict, splits: Splits, assets: Path | N
         rows = np.stack([prepare(value) for value in raw])
         inputs = {**inputs, taken.name: np.concatenate([rows, inputs[taken.name][len(rows) :]])}
         check_array(inputs[taken.name], taken, f"{contract.name}: the prepared input {taken.name!r}")
-    outputs = run(inputs)  # (N, …)
-    output = contract.main.outputs[0]
-    check_array(outputs, output, f"{contract.name}: the model's output {output.name!r}")
-    labels = task(recipe.task).labels(outputs, splits.classes)
+    outputs = checked_outputs(recipe, every(run, inputs))
+    labels = task(recipe.task).labels(next(iter(outputs.values())), splits.classes)
     return {
         **{f"raw/{number:03d}": value for number, value in enumerate(raw)},
         **_prefixed("input", inputs),
-        f"output/{output.name}": outputs,
+        **_prefixed("output", outputs),
         **({} if labels is None else {"label": labels}),
     }
+
+
+def checked_outputs(recipe: Recipe, outputs: Sequence[Array]) -> dict[str, Array]:
+    """Hold what a model gave, (N, …) each, against the contract; return it by output name.
+
+    Raises:
+        ContractError: There are more or fewer, or one has another dtype or shape.
+    """
+    promised, name = recipe.contract.main.outputs, recipe.contract.name
+    if len(outputs) != len(promised):
+        raise ContractError(f"{name}: the model gives {len(outputs)} outputs, the contract promises {len(promised)}; correct one of them")
+    for array, output in zip(outputs, promised, strict=True):
+        check_array(array, output, f"{name}: the model's output {output.name!r}")
+    return {output.name: array for array, output in zip(outputs, promised, strict=True)}
 
 
 def _raw(recipe: Recipe, first: Split, random: np.random.Generator) -> list[Array]:

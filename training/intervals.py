@@ -1,4 +1,4 @@
-"""How sure an accuracy is, and how sure the difference of two."""
+"""How sure the difference of two figures is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ from training.recipe import Array
 def independent(one: float, one_count: int, other: float, other_count: int) -> tuple[float, float]:
     """Return the 95 % interval of `other - one`, two shares of different samples. Source: Newcombe, 1998, method 10."""
     return _difference(one, wilson(one, one_count), other, wilson(other, other_count), 0.0)
+
+
+def joined(one: float, one_interval: tuple[float, float], other: float, other_interval: tuple[float, float]) -> tuple[float, float]:
+    """Return the 95 % interval of `other - one` from those of two figures; too wide rather than too narrow on the same samples.
+
+    Source: Zou and Donner, Construction of confidence limits about effect measures, 2008.
+    """
+    return _difference(one, one_interval, other, other_interval, 0.0)
 
 
 def paired(one: Array, other: Array) -> tuple[float, float]:

@@ -16,7 +16,7 @@ import numpy as np
 from edge.errors import SetupError
 from training import handover
 from training.checkpoint import Checkpoints
-from training.evaluate import predict
+from training.evaluate import every, predict
 from training.finished import TrainOptions
 from training.fit import Fitted, fit
 from training.frameworks import Framework
@@ -24,7 +24,7 @@ from training.observers import Observer, Watched, Watching, observe
 from training.own import Conclusion
 from training.progress import say
 from training.ranks import current
-from training.recipe import Recipe, Splits, check_array
+from training.recipe import Recipe, Splits
 from training.sources import version
 from training.tasks import Examined, task
 
@@ -104,10 +104,7 @@ def _check_model(job: Job, model: Any) -> None:
     """Ask the untrained model once, so that a wrong output is told before the training and not after it."""
     if not job.library.RESUMES:  # an estimator has no answer before it is fitted
         return
-    contract = job.recipe.contract
-    output = contract.main.outputs[0]
-    outputs = job.library.runner(model)(job.splits.validation.take(np.arange(1)).inputs)
-    check_array(outputs, output, f"{contract.name}: the model's output {output.name!r}")
+    handover.checked_outputs(job.recipe, every(job.library.runner(model), job.splits.validation.take(np.arange(1)).inputs))
 
 
 def _passes(recipe: Recipe) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from edge.contract import Contract, Tensor
 from edge.errors import ContractError, InputError, UsageError
+from edge.generation import is_generator
 from training.objective import Objective
 from training.own import Conclusion, OwnTraining
 from training.settings_checks import check_above_zero, check_whole, finite
@@ -226,10 +227,9 @@ class Recipe:
         if self.loss is not None and self.framework == "estimators":
             raise ContractError(f"{self.contract.name}: has a loss, but estimators learn by their own; take PyTorch or Keras for it")
         outputs = self.contract.main.outputs
-        if len(outputs) != 1:
-            raise ContractError(
-                f"{self.contract.name}: has {len(outputs)} outputs, expected one: training fits classifiers, whose output is logits"
-            )
+        if len(outputs) != 1 and not (self.framework == "pytorch" and self.own and is_generator(self.contract)):
+            problem = "expected one; only a PyTorch module with a loop of its own may have states that go round beside it"
+            raise ContractError(f"{self.contract.name}: has {len(outputs)} outputs, {problem}")
         if self.contract.preprocess and self.raw_inputs is None:
             raise ContractError(
                 f"{self.contract.name}: has preprocess steps, so its recipe needs raw_inputs to prove them with golden samples"

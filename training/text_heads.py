@@ -116,4 +116,4 @@ class Convolved(nn.Module):
     def forward(self, embedded: Tensor, words: Tensor) -> Tensor:
         """Read (B, L, E); give (B, F)."""
         found = torch.relu(self.convolution(embedded.transpose(1, 2)))  # (B, F, L)
-        return cast("Tensor", (found * words.transpose(1, 2)).amax(2))
+        return (found * words.transpose(1, 2)).amax(2)

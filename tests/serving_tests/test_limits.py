@@ -86,7 +86,7 @@ def test_bodies_beyond_the_memory_are_429(direct: Any) -> None:
         assert (status, answer["reason"], headers["retry-after"]) == (429, "queue_full", "1")
         assert "requests with 900 bytes are being worked on, 1024 may be" in answer["error"]
         assert (await slow)[0] == 200
-        assert server.app.inference._memory.held == 0
+        assert server.app.inference.memory.held == 0
 
     direct(test, queue_bytes=1024)
 

@@ -122,13 +122,13 @@ def test_loading_again_under_load_loses_no_request(direct: Any) -> None:
         found: list[int] = []
         for _ in range(3):
             asked = [asyncio.create_task(ask()) for _ in range(20)]
-            registry = server.app.inference._border.registry
+            registry = server.app.inference.border.registry
             await asyncio.to_thread(registry.reload, "tiny_rows")
             found += await asyncio.gather(*asked)
         assert found == [200] * 60
         assert await ask() == 200
         await asyncio.sleep(0.05)
-        assert server.app.inference._scheduler.lanes == [server.lane()]
+        assert server.app.inference.scheduler.lanes == [server.lane()]
 
     direct(test)
 

@@ -71,11 +71,11 @@ def test_the_gauges_are_sampled_without_being_asked(direct: Any, monkeypatch: py
 def test_a_replaced_model_has_a_queue_of_its_own(direct: Any, tiny_bundles: Path) -> None:
     async def test(server: Any) -> None:
         before = server.lane()
-        [entry] = server.app.inference._border.registry.entries
+        [entry] = server.app.inference.border.registry.entries
         entry.model = Model.open(tiny_bundles / "tiny_rows", target="server")
         assert (await server.ask(ROWS, BODY))[0] == 200
         assert server.lane() is not before
-        assert server.app.inference._scheduler.lanes == [server.lane()]
+        assert server.app.inference.scheduler.lanes == [server.lane()]
 
     direct(test)
 

@@ -141,6 +141,23 @@ def test_other_samples_are_compared_as_independent(run: Callable[..., Path], cha
     assert not one.certain, "25 in 1000 of 400 independent samples is no certain difference"
 
 
+def test_metrics_that_are_no_shares_bring_their_own_intervals(run: Callable[..., Path]) -> None:
+    def error(test: float, reach: float) -> dict[str, object]:
+        interval = [test - reach, test + reach]
+        return {"name": "rmse", "direction": "lower", "test": test, "test_interval": interval, "test_count": COUNT}
+
+    found = compare([run("a", 360, metric=error(2.0, 0.3)), run("b", 360, metric=error(1.0, 0.4)), run("c", 360, metric=error(2.2, 0.4))])
+    assert dict(found.figures)["95 % from"] == pytest.approx((1.7, 0.6, 1.8))
+    lower, alike = found.differences
+    assert (lower.difference, lower.low, lower.high) == pytest.approx((-1.0, -1.5, -0.5)), "of a triangle with sides of 3 and 4"
+    assert (lower.paired, lower.certain, lower.improves) == (False, True, True)
+    assert not alike.certain
+    assert "95 % -1.5000 to -0.5000 (not sample by sample): better than #1" in describe(found)
+    older = run("d", 360, metric={"name": "rmse", "test": 2.0, "test_count": COUNT})
+    with pytest.raises(BundleError, match="gives no interval of rmse; train again"):
+        compare([older, older])
+
+
 def test_only_settings_that_differ_are_shown(run: Callable[..., Path], trained: Outcome) -> None:
     settings = {**trained.record["settings"], "learning_rate": 0.1}
     found = compare([run("a", 360), run("b", 360, settings=settings, calibration=None)])

@@ -7,7 +7,7 @@ import pytest
 
 from edge.contract import Step
 from edge.errors import ContractError, InputError
-from training.data import sms_spam, terms, texts
+from training.data import sms_spam, terms
 from training.data.overlap import shared
 from training.discover import find
 from training.models import spam_trees
@@ -80,9 +80,26 @@ def test_every_recipe_is_held_against_the_same_messages(loaded: dict[str, Splits
             assert split.raw.tolist() == messages.parts()[part].inputs["text"].tolist(), name
 
 
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param("please CALL  0871 now", id="capitals, spaces and numbers"),
+        pytest.param("Please call 08712402972 NOW!!!", id="a longer number and signs"),
+        pytest.param("<b>Please</b> call 12 now", id="markup"),
+    ],
+)
+def test_messages_of_one_template_count_once(again: str) -> None:
+    assert sms_spam.template(again) == sms_spam.template("Please call 09001234 now.") == "please call 0 now"
+
+
+def test_other_messages_do_not() -> None:
+    found = {sms_spam.template(text) for text in ("Please call now", "Please do not call now", ":)", ":(", "645")}
+    assert len(found) == 5
+
+
 def test_no_message_is_both_learned_and_tested(loaded: dict[str, Splits]) -> None:
     messages = sms_spam.load(DataOptions())
     assert not any(shared(messages).values())
-    keys = [{" ".join(texts.tokens(text)) for text in split.inputs["text"]} for split in messages.parts().values()]
-    assert sum(map(len, keys)) == len(set.union(*keys)) == 4533
+    keys = [{sms_spam.template(text) for text in split.inputs["text"]} for split in messages.parts().values()]
+    assert sum(map(len, keys)) == len(set.union(*keys)) == sum(len(split) for split in messages.parts().values())
     assert loaded["spam_trees"].assets["words.txt"].count(b"\n") <= spam_trees.LISTED

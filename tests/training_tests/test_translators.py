@@ -131,10 +131,12 @@ def test_instance_norm_is_the_known_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "channels"), [pytest.param(cyclegan.off_paper, (3, 1), id="plain"), pytest.param(cyclegan.onto_paper, (1, 3), id="paper")]
+    ("build", "channels", "parameters"),
+    [pytest.param(cyclegan.off_paper, (3, 1), 91_713, id="plain"), pytest.param(cyclegan.onto_paper, (1, 3), 91_715, id="paper")],
 )
-def test_a_generator_gives_light_of_the_other_domain(build: Callable[[], Translators], channels: tuple[int, int]) -> None:
+def test_a_generator_gives_light_of_the_other_domain(build: Callable[[], Translators], channels: tuple[int, int], parameters: int) -> None:
     generator = build().there.eval()
+    assert sum(weight.numel() for weight in generator.parameters()) == parameters
     made = translated(generator, RANDOM.integers(0, 256, (2, 32, 32, channels[0]), np.uint8))
     assert made.shape == (2, 32, 32, channels[1])
     assert made.dtype == np.float32

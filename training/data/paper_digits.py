@@ -17,7 +17,7 @@ from training.data.noisy_digits import light
 from training.recipe import Array, DataOptions, Split, Splits
 
 SIDE, SQUARE = 32, 8  # pixels
-COUNTS = {"train": 10_000, "validation": 1_000, "test": 2_000}  # at most, of each domain
+COUNTS = {"train": 4_000, "validation": 1_000, "test": 2_000}  # at most, of each domain
 PAPER, LINE, INK = (0.96, 0.93, 0.82), (0.72, 0.80, 0.84), (0.08, 0.14, 0.45)  # light of red, green and blue
 GRAIN = 0.03
 _SEEDS = {"train": 21, "validation": 22, "test": 23}
@@ -75,8 +75,8 @@ def on_paper(pixels: Array, random: np.random.Generator) -> Array:
     paper = np.where(lines, np.array(LINE, np.float32), np.array(PAPER, np.float32))
     grain = np.float32(GRAIN) * random.standard_normal(thick.shape, np.float32)
     written = (paper + grain) * (1 - thick) + np.array(INK, np.float32) * thick
-    pixels: Array = np.clip(np.rint(written * 255), 0, 255).astype(np.uint8)
-    return pixels
+    drawn: Array = np.clip(np.rint(written * 255), 0, 255).astype(np.uint8)
+    return drawn
 
 
 def ink(paper: Array) -> Array:

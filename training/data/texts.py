@@ -39,7 +39,15 @@ def load(path: Path, text: str, target: str, labels: tuple[str, ...], options: D
     return replace(splits, name=path.stem, note=f"{_count(splits):,} different texts of {path.name}", pinned=False)
 
 
-def parted(texts: Sequence[str], targets: Array, labels: tuple[str, ...], where: str, unit: str = "words", markup: bool = False) -> Splits:
+def parted(
+    texts: Sequence[str],
+    targets: Array,
+    labels: tuple[str, ...],
+    where: str,
+    unit: str = "words",
+    markup: bool = False,
+    alike: Sequence[str] | None = None,
+) -> Splits:
     """Part texts by a hash of their words: those that differ in capitals or spaces only count once, as the first of them.
 
     Args:
@@ -49,12 +57,13 @@ def parted(texts: Sequence[str], targets: Array, labels: tuple[str, ...], where:
         where: What the texts are.
         unit: `words`, or `characters` for scripts without spaces.
         markup: Whether HTML is cleaned away before texts are compared.
+        alike: What is compared in place of each text, where texts that differ in more than capitals count as one.
 
     Raises:
         InputError: There are too few of a class.
     """
     first: dict[str, int] = {}
-    for row, text in enumerate(texts):
+    for row, text in enumerate(texts if alike is None else alike):
         words = tokens(text, unit, markup)
         if words:
             first.setdefault(keyed.key(*(word.encode() for word in words)), row)

@@ -33,7 +33,7 @@ def tensor(array: Array) -> Tensor:
 
 
 class Runner:
-    """A module as a function from arrays to an array."""
+    """A module as a function from arrays to an array; of several outputs the first is the answer."""
 
     def __init__(self, module: nn.Module, device: torch.device) -> None:
         """Take a module that lies on `device`."""
@@ -41,15 +41,18 @@ class Runner:
 
     def __call__(self, inputs: Mapping[str, Array]) -> Array:
         """Answer arrays (B, …) by input name with an array (B, C); a module that is learning is left as it was."""
+        return self.every(inputs)[0]
+
+    def every(self, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+        """Answer arrays (B, …) by input name with all outputs, (B, …) each."""
         learning = self._module.training
         if learning:  # else a normalisation would learn from the question, and refuse one that stands alone
             self._module.eval()
         with torch.no_grad():
-            output: Tensor = self._module(*(tensor(array).to(self._device) for array in inputs.values()))
+            given: Tensor | tuple[Tensor, ...] = self._module(*(tensor(array).to(self._device) for array in inputs.values()))
         if learning:
             self._module.train()
-        result: Array = output.cpu().numpy()
-        return result
+        return tuple(output.cpu().numpy() for output in (given if isinstance(given, tuple) else (given,)))
 
 
 class PyTorchLoop:

@@ -139,7 +139,7 @@ RECIPE = Recipe(
     contract=_contract("cyclegan", (3, 1), "A digit on squared paper as a plain one.", "blue ink on squared paper", 255),
     load_data=paper_digits.load,
     build=off_paper,
-    fit=FitSettings(epochs=2, batch_size=8, learning_rate=5e-4, schedule="cosine"),
+    fit=FitSettings(epochs=3, batch_size=8, learning_rate=5e-4, schedule="cosine"),
     task="regression",
     own=OwnTraining(Cycles, "Fréchet distance in blocks", "lower", released=lambda networks: networks.there),
     conclude=prove,

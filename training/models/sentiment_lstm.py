@@ -24,12 +24,12 @@ from training.text_heads import Convolved, Flat, LastState, PooledStates, TextNe
 
 LENGTH = 56  # words and signs; one sentence of the stand-in in a thousand is longer
 WORDS = 11_000  # 7,223 of the lexicon and the most frequent of the others
-VALENCE = 0.2  # how much of a word's rating its embedding begins with
+VALENCE = 0.3  # how much of a word's rating its embedding begins with
 HEAD_WORDS, HEAD_LENGTH = 2_000, 100  # of the documents' five heads
 DOCUMENT_WORDS, DOCUMENT_LENGTH = 3_800, 380  # of their larger net, for reviews as long as IMDB's
 
 
-def pooled(width: int = 32, states: int = 32) -> nn.Module:
+def pooled(width: int = 16, states: int = 32) -> nn.Module:
     """Make the net; the first feature of a word of the lexicon begins with how people rated it."""
     net = TextNet(WORDS + 2, 2, PooledStates(width, states), 4 * states, width=width, dropout=0.5, lost=0.1)
     ratings = torch.tensor(list(movie_sentences.lexicon().values()))
@@ -56,9 +56,9 @@ def load(options: DataOptions) -> Splits:
     return texts.numbered(imdb.load(options), _CONTRACT, WORDS, tuple(movie_sentences.lexicon()))
 
 
-def load_plain(options: DataOptions, contract: Contract) -> Splits:
+def load_plain(options: DataOptions, contract: Contract, words: int) -> Splits:
     """Load reviews as numbers of words, with a vocabulary of the training split."""
-    return texts.numbered(imdb.load(options), contract, int(contract.main.inputs[0].range[1]) - 1)
+    return texts.numbered(imdb.load(options), contract, words)
 
 
 def promise(name: str, length: int, words: int, description: str, floor: float) -> Contract:
@@ -84,7 +84,7 @@ def variant(name: str, head: str, words: int, length: int, described: str) -> Re
     return replace(
         RECIPE,
         contract=contract,
-        load_data=partial(load_plain, contract=contract),
+        load_data=partial(load_plain, contract=contract, words=words),
         build=partial(of_documents, head, words, length),
         fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=1e-2),
         subset_floor=0.6,

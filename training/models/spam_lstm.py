@@ -1,8 +1,21 @@
 """Whether an SMS message is spam, by a small recurrent network that reads it word by word.
 
 Run:      tandem train spam_lstm                  (then: tandem export spam_lstm)
-          tandem run spam_lstm --text "You have won a prize"
-Source:   long short-term memory (Hochreiter and Schmidhuber, 1997); the course documents' network, which report no figure
+          tandem run bundles/spam_lstm --text "You have won a prize"
+Expected: F1 of 0.936 on spam (95 % interval 0.884 to 0.977): precision 0.981, recall 0.895, accuracy 0.984, on 444 messages, 57
+          of them spam, that training never saw (seed 0)
+Time:     14 s for 12 epochs on one CPU core with much other work beside it
+Size:     42,232 parameters; for devices 178 kB with int8 weights and 298 kB in int8 throughout
+Source:   long short-term memory (Hochreiter and Schmidhuber, 1997); the course documents' network, for which they report no figure
+
+For devices two files are released, both proved on both TFLite runtimes. With int8 weights the LSTM is a loop, computed in
+float32, and the embedding stays in float32: nothing is lost (F1 0.9358), 0.25 ms a message on x86. In int8 throughout the 50
+steps are written out: F1 0.9369, 99.55 % of the answers the same, 0.04 ms on ai-edge-litert and 0.18 ms on tflite-runtime 2.14.
+DYNAMIC
+
+The last unit of the documents, a sigmoid, is here the difference of two scores under a softmax: the same function, and the
+classes have names. Messages are cleaned of HTML, since the collection writes `&lt;` for `<`; one in fifty is cut at 50 words
+and signs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,30 @@
 """Whether an SMS message is spam, by trees over its words.
 
 Run:      tandem train spam_trees                 (then: tandem export spam_trees)
-          tandem run spam_trees --text "You have won a prize"
-Source:   C4.5's criterion (Quinlan, 1993), random forest (Breiman, 2001), XGBoost (Chen and Guestrin, 2016)
+          tandem run bundles/spam_trees --target server --text "You have won a prize"
+Expected: on the 444 messages of the test split, 57 of them spam, those that `spam_lstm` is held against too (seed 0):
+
+          | recipe               | trees                             | F1 on spam, 95 %      | precision | recall | accuracy |
+          |----------------------|-----------------------------------|-----------------------|-----------|--------|----------|
+          | `spam_trees`         | one, by entropy, depth 6          | 0.706, 0.602 to 0.796 | 0.800     | 0.632  | 0.932    |
+          | `spam_trees_forest`  | random forest of 10               | 0.784, 0.683 to 0.864 | 0.950     | 0.667  | 0.953    |
+          | `spam_trees_xgboost` | XGBoost, at most 100 rounds of .3 | 0.832, 0.747 to 0.903 | 0.955     | 0.737  | 0.962    |
+          | `spam_trees_tfidf`   | the same over TF-IDF weights      | 0.927, 0.874 to 0.972 | 0.962     | 0.895  | 0.982    |
+          | `spam_lstm`          | none: a recurrent network         | 0.936, 0.884 to 0.977 | 0.981     | 0.895  | 0.984    |
+
+Time:     under 2 s to fit, about 10 s with everything around it
+Size:     67, 5,046, 461 and 1,640 nodes; ONNX files of 3, 195, 15 and 52 kB
+Source:   entropy as C4.5 uses it (Quinlan, 1993), random forest (Breiman, 2001), XGBoost (Chen and Guestrin, 2016), TF-IDF (Salton
+          and Buckley, 1988)
+
+The first three read the documents' code of 80 places: 2 for a word of a list, 1 for another, 0 where the message has ended.
+The list holds the 200 heaviest words of spam by TF-IDF that are not among the 200 heaviest of ham as well, which leaves 139.
+With spam's 200 as they are, F1 is 0.53, 0.60 and 0.70, with those of both classes 0.35, 0.50 and 0.57: then `to` and `you` are
+marked in nearly every message. The code says where typical words stand and not which, so weights of single words do better.
+
+The documents report accuracies of 0.890, 0.995 and 0.995, with the words chosen on all messages before they were parted. Here
+they are chosen on the training messages alone. Choosing them on all adds 0.2 to 0.5 points of accuracy to the figures above, so
+this leak is real, and does not explain the documents' figures by itself; accuracy without spam found at all would be 0.872.
 """
 
 from __future__ import annotations
@@ -15,8 +37,8 @@ from training.data import sms_spam, terms
 from training.families import tabular_classifier
 from training.recipe import DataOptions, FitSettings, Recipe, Splits
 
-LENGTH = 80  # words and signs of the code; one message in two hundred is longer
-LISTED = 200  # words that are marked
+LENGTH = 80  # words and signs of the code
+LISTED = 200  # words of a class that count as its heaviest
 TERMS = 500
 SPAM = sms_spam.LABELS.index("spam")
 

