@@ -97,12 +97,13 @@ def _flatten(data: list[Any], where: str, max_rank: int) -> tuple[list[Any], tup
 
 def _convert(values: list[Any], dtype: str, where: str) -> Array:
     allowed = {bool} if dtype == "bool" else {int, float}
-    if set(map(type, values)) - allowed:
+    kinds = set(map(type, values))
+    if kinds - allowed:
         bad = next(value for value in values if type(value) not in allowed)
         raise InputError(f"{where} holds {shown(bad)}, expected {'true or false' if dtype == 'bool' else f'numbers ({dtype})'}")
     if dtype == "float32":
         return _floats(values, where)
-    return np.array(values, dtype=bool) if dtype == "bool" else _integers(values, dtype, where)
+    return np.array(values, dtype=bool) if dtype == "bool" else _integers(values, dtype, where, float in kinds)
 
 
 def _floats(values: list[Any], where: str) -> Array:
@@ -118,17 +119,22 @@ def _floats(values: list[Any], where: str) -> Array:
     return array
 
 
-def _integers(values: list[Any], dtype: str, where: str) -> Array:
-    if float in set(map(type, values)):
+def _integers(values: list[Any], dtype: str, where: str, mixed: bool) -> Array:
+    if mixed:
         broken = [value for value in values if type(value) is float and not value.is_integer()]
         if broken:
             raise InputError(f"{where} holds {shown(broken[0])}, expected whole numbers ({dtype})")
         values = [int(value) for value in values]
     limits = np.iinfo(dtype)
-    for worst in (min(values, default=0), max(values, default=0)):
+    try:
+        wide = np.array(values, dtype=np.int64)
+        low, high = (int(wide.min()), int(wide.max())) if values else (0, 0)
+    except OverflowError:
+        wide, low, high = np.zeros(0, np.int64), min(values), max(values)
+    for worst in (low, high):
         if not limits.min <= worst <= limits.max:
             raise InputError(f"{where} holds {shown(worst)}, expected {dtype}, {limits.min} to {limits.max}")
-    return np.array(values, dtype=dtype)
+    return wide.astype(dtype, copy=False)
 
 
 def _constant(name: str) -> NoReturn:

@@ -31,7 +31,7 @@ class Measure:
 
     `contributions` turns outputs (N, …) and targets (N, …) into (N, K) float64, one row a sample; `value` turns the
     mean row, (K,), into the metric; `share` tells that it is a share of samples, 0–1, `classes` that outputs are scores
-    of classes (N, …, C).
+    of classes (N, …, C), `choices` that outputs and targets say what each choice is worth, (N, C), and the best is taken.
     """
 
     direction: str
@@ -39,6 +39,7 @@ class Measure:
     value: Callable[[Array], Array]
     share: bool = False
     classes: bool = True
+    choices: bool = False
 
     def of(self, outputs: Array, targets: Array) -> float:
         """Compute the metric of outputs (N, …) against targets (N, …)."""
@@ -71,12 +72,15 @@ class Measure:
         """Tell which samples are answered alike, (N,) bool.
 
         Alike is the same best class everywhere, and for values a root mean square difference of no more than a tenth
-        of the standard deviation of the reference.
+        of the standard deviation of the reference. Choices are alike where the one that is taken is worth, by the
+        reference, no more than that less than the best: where two are equally good, either will do.
         """
         if self.classes:
             same = outputs.argmax(axis=-1) == reference.argmax(axis=-1)
             return same.reshape(len(same), -1).all(axis=1)
         expected = reference.astype(np.float64)
+        if self.choices:
+            return _regret(outputs, expected)[:, 0] <= _ALIKE * expected.std()
         return np.sqrt(_square(outputs, expected)[:, 0]) <= _ALIKE * expected.std()
 
     def _resampled(self, rows: Array) -> Array:
@@ -165,6 +169,11 @@ def _share_off(outputs: Array, targets: Array) -> Array:
     return shares.reshape(len(outputs), -1).mean(axis=1, keepdims=True)
 
 
+def _regret(outputs: Array, targets: Array) -> Array:
+    worth = targets.astype(np.float64)
+    return worth.max(axis=1, keepdims=True) - np.take_along_axis(worth, outputs.argmax(axis=1)[:, None], axis=1)
+
+
 def _rated(outputs: Array, targets: Array) -> Array:
     """Sum up squared errors where something was rated, and count it: (N, 2)."""
     known = targets != 0
@@ -187,6 +196,7 @@ MEASURES: Mapping[str, Measure] = dict(
     rmse=Measure("lower", _square, lambda means: np.sqrt(means[0]), classes=False),
     mae=Measure("lower", _distance, _first, classes=False),
     mape=Measure("lower", _share_off, _first, classes=False),  # a share of the right value, for values of any size
+    regret=Measure("lower", _regret, _first, classes=False, choices=True),  # what the choices that are taken lose against the best
     rated_rmse=Measure("lower", _rated, _root_of_rated, classes=False),  # targets of 0 say that nobody rated that
     psnr=Measure("higher", _psnr, _first, classes=False),
 )

@@ -24,6 +24,7 @@ DATATYPES: Mapping[str, str] = {
     "float32": "FP32",
     "bool": "BOOL",
 }
+_WHOLE = {dtype: (np.iinfo(dtype).min, np.iinfo(dtype).max) for dtype in ("uint8", "int8", "int32", "int64")}  # nothing is outside
 DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 
 
@@ -152,7 +153,7 @@ def check_range(array: Array, tensor: Tensor, where: str) -> None:
     Raises:
         InputError: A value is outside; the message gives it and the range.
     """
-    if tensor.range is None or not array.size:
+    if tensor.range is None or tensor.range == _WHOLE.get(tensor.dtype) or not array.size:
         return
     for value in (array.min(), array.max()):
         if not tensor.range[0] <= value <= tensor.range[1]:

@@ -21,7 +21,7 @@ from serving.bodies import BINARY_TYPES, JSON_TYPES, Body, expect_type
 
 Array = np.ndarray[Any, Any]
 LENGTH = HEADER_LENGTH.lower().encode()
-SMALL_BYTES, SMALL_BINARY_BYTES = 1 << 10, 16 << 10
+SMALL_BYTES, SMALL_BINARY_BYTES = 4 << 10, 16 << 10
 
 
 @dataclass(frozen=True, slots=True)

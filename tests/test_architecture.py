@@ -27,6 +27,7 @@ NUMPY = {"numpy"}
 ALLOWED_IN_EDGE = {
     "edge/runtimes/": NUMPY | {"ai_edge_litert", "onnxruntime", "tflite_runtime"},
     "edge/steps/image.py": NUMPY | {"PIL"},
+    "edge/steps/chinese.py": NUMPY | {"jieba"},
     "edge/steps/wordpiece.py": NUMPY | {"tokenizers"},
     "edge/": NUMPY,
 }

@@ -152,5 +152,6 @@ def describe(outcome: Outcome, seconds: float) -> str:
         f"  hand-over: {outcome.folder}",
     ]
     if not metric["floor_met"]:
-        lines.append(f"  below {metric['floor']}, the least that its contract allows: export will refuse it")
+        words = ("below", "least") if metric["direction"] == "higher" else ("above", "most")
+        lines.append(f"  {words[0]} {metric['floor']}, the {words[1]} that its contract allows: export will refuse it")
     return "\n".join(lines)

@@ -265,9 +265,10 @@ class Recipe:
         task(self.task).check(splits, self.contract)
 
     def for_data(self, splits: Splits) -> Recipe:
-        """Return the recipe with what a contract must say otherwise where only a subset of the data, or a stand-in, could be had."""
+        """Return the recipe with what the data have to say: the names of its ranking, and what is otherwise of a subset or a stand-in."""
+        unnamed = not self.contract.labels and any(step.name == "top_k" for step in self.contract.postprocess)
         if not splits.subset:
-            return self
+            return replace(self, contract=replace(self.contract, labels=splits.classes)) if unnamed else self
         contract = self.contract
         floor = contract.metric.floor if self.subset_floor is None else self.subset_floor
         labels = splits.classes if len(splits.classes) == len(contract.labels) else contract.labels  # else `check_data` refuses them

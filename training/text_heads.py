@@ -1,7 +1,7 @@
 """Networks that read the numbers of words, in PyTorch: an embedding, one of several heads, and a score for each class.
 
-Number 0 fills up: it weighs nothing in means and maxima and is behind the last state, so only the text counts. No sequences
-are packed, which no exporter understands.
+Number 0 fills up: its embedding is zeros, it weighs nothing in means and maxima and is behind the last state. No sequences are
+packed, which no exporter understands.
 
 Sources: long short-term memory (Hochreiter and Schmidhuber, 1997), gated recurrent units (Cho et al., 2014), convolutions over
 words (Kim, 2014), dropout of whole words (Iyyer et al., 2015), of whole features (Gal and Ghahramani, 2016).
@@ -34,6 +34,7 @@ class TextNet(nn.Module):
         hidden: int = 0,
         dropout: float = 0.35,
         lost: float = 0.0,
+        bag: bool = False,
     ) -> None:
         """Make the layers, with random weights.
 
@@ -46,6 +47,8 @@ class TextNet(nn.Module):
             hidden: Units between head and scores; 0 is no such layer.
             dropout: The share of features of the embedding, and of the head, that are left out while learning.
             lost: The share of words that are made unknown while learning.
+            bag: Whether a score a word, whatever its place, is learned beside the head. Each sample teaches one of the two, drawn
+                by chance, so that they err apart; the answer is their mean.
         """
         super().__init__()
         self.embedding = nn.Embedding(numbers, width)
@@ -54,6 +57,9 @@ class TextNet(nn.Module):
         self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.ReLU()) if hidden else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(hidden or features, classes)
+        self.bag = nn.Embedding(numbers, classes) if bag else None
+        if self.bag is not None:
+            nn.init.zeros_(self.bag.weight)
         self.lost = lost
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -61,10 +67,16 @@ class TextNet(nn.Module):
         words = (ids != PADDING).float().unsqueeze(2)  # (B, L, 1)
         if self.training and self.lost:
             ids = torch.where((torch.rand(ids.shape, device=ids.device) < self.lost) & (ids != PADDING), UNKNOWN, ids)
-        embedded = self.embedding(ids)  # (B, L, E)
+        embedded = self.embedding(ids) * words  # (B, L, E)
         if self.training:
             embedded = embedded * self.dropout(torch.ones_like(embedded[:, :1]))
-        return cast("Tensor", self.classifier(self.dropout(self.hidden(self.head(embedded, words)))))  # (B, C)
+        scores = cast("Tensor", self.classifier(self.dropout(self.hidden(self.head(embedded, words)))))  # (B, C)
+        if self.bag is None:
+            return scores
+        counted = (self.bag(ids) * words).sum(1) / words.sum(1).clamp(min=1).sqrt()  # (B, C)
+        if self.training:
+            return torch.where(torch.rand(len(ids), 1, device=ids.device) < 0.5, scores, counted)
+        return cast("Tensor", (scores + counted) / 2)
 
 
 class LastState(nn.Module):
@@ -83,12 +95,12 @@ class LastState(nn.Module):
 
 
 class PooledStates(nn.Module):
-    """An LSTM in both directions; the mean and the largest of each of its states over the text."""
+    """An LSTM, in both directions or one; the mean and the largest of each of its states over the text."""
 
-    def __init__(self, width: int, states: int) -> None:
-        """Make a net of `states` units in each direction; it gives four times as many features."""
+    def __init__(self, width: int, states: int, both: bool = True) -> None:
+        """Make a net of `states` units in each direction; it gives twice as many features of each."""
         super().__init__()
-        self.cell = nn.LSTM(width, states, batch_first=True, bidirectional=True)
+        self.cell = nn.LSTM(width, states, batch_first=True, bidirectional=both)
 
     def forward(self, embedded: Tensor, words: Tensor) -> Tensor:
         """Read (B, L, E); give (B, 4 S)."""
@@ -100,9 +112,9 @@ class PooledStates(nn.Module):
 class Flat(nn.Module):
     """The embeddings of all words side by side, as a multilayer perceptron takes them."""
 
-    def forward(self, embedded: Tensor, words: Tensor) -> Tensor:
+    def forward(self, embedded: Tensor, _words: Tensor) -> Tensor:
         """Read (B, L, E); give (B, L E)."""
-        return (embedded * words).flatten(1)
+        return embedded.flatten(1)
 
 
 class Convolved(nn.Module):

@@ -20,6 +20,7 @@ MAX_SIDE = 16_384
 MAX_BYTES = 64 << 20
 FITS = ("stretch", "contain", "cover")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others can start programs or are read by code that few people test
+_ONE_BY_ONE = (1, 3)  # channels that Pillow resamples apart; of four it would weigh three by the last
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -81,9 +82,25 @@ def resize(
     if not isinstance(value, np.ndarray) or value.ndim != 3:
         raise InputError(f"resize got {type(value).__name__}, expected pixels (H, W, C); put decode_image before it in the contract")
     if fit == "stretch":
-        return resample.resample(value, height, width, filter)
+        return resampled(value, height, width, filter)
     inner = place((value.shape[0], value.shape[1]), (height, width), fit).inner
-    return _centre(resample.resample(value, inner[0], inner[1], filter), height, width, fill)
+    return _centre(resampled(value, inner[0], inner[1], filter), height, width, fill)
+
+
+def resampled(pixels: Pixels, height: int, width: int, name: str) -> Pixels:
+    """Do what `resample.resample` does, by Pillow where it is there: along one axis and then along the other: quicker, the same bits."""
+    if name not in resample.FILTERS or pixels.dtype != np.uint8 or pixels.shape[2] not in _ONE_BY_ONE or not pixels.size:
+        return resample.resample(pixels, height, width, name)
+    try:
+        from PIL import Image
+    except ImportError:
+        return resample.resample(pixels, height, width, name)
+    old_height, old_width = pixels.shape[:2]
+    between = (width, old_height) if old_height * width <= height * old_width else (old_width, height)
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    kind = Image.Resampling[name.upper()]
+    done = np.array(picture.resize(between, kind).resize((width, height), kind))
+    return done[..., None] if done.ndim == 2 else done
 
 
 def check_decode_image(channels: Any = 3) -> str:

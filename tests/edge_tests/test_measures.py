@@ -23,6 +23,7 @@ VALUES, RIGHT = np.array([[1.0], [2.0], [4.0]], np.float32), np.array([[1.0], [0
         pytest.param("perplexity", np.zeros((4, 3), np.float32), CLASSES, 3.0, id="no idea among three"),
         pytest.param("rmse", VALUES, RIGHT, np.sqrt(13 / 3), id="root of the mean square"),
         pytest.param("mae", VALUES, RIGHT, 5 / 3, id="mean distance"),
+        pytest.param("regret", np.float32([[0, 1], [5, 0]]), np.float32([[3, 1], [2, 2]]), 1.0, id="two lost by one choice of two"),
         pytest.param("mape", np.float32([[9.0], [22.0]]), np.float32([[10.0], [20.0]]), 0.1, id="a tenth of the right value"),
         pytest.param("rated_rmse", np.float32([[1, 9], [3, 4]]), np.float32([[2, 0], [5, 4]]), np.sqrt(5 / 3), id="only what was rated"),
         pytest.param("psnr", np.full((2, 4), 0.1, np.float32), np.zeros((2, 4), np.float32), 20.0, id="a tenth of the peak"),

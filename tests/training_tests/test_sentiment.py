@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from edge.errors import InputError
+from edge.steps import preprocessing
 from training import text_baseline
 from training.data import imdb, movie_sentences, product_reviews_zh, texts
 from training.data.overlap import shared
@@ -15,7 +16,7 @@ from training.families import text_classifier
 from training.frameworks import pytorch
 from training.models import sentiment_lstm
 from training.recipe import DataOptions, Splits
-from training.text_heads import TextNet
+from training.text_heads import Convolved, TextNet
 
 GOOD, BAD = "a fine and clever film, number {}", "a dull and empty film, number {}"
 
@@ -99,7 +100,7 @@ def test_what_is_no_imdb_is_refused(acl_imdb: Path) -> None:
 
 @pytest.mark.parametrize("head", ["mlp", "rnn", "lstm", "gru", "cnn", "pooled"])
 def test_what_fills_up_does_not_count(head: str) -> None:
-    net: TextNet = sentiment_lstm.pooled() if head == "pooled" else sentiment_lstm.of_documents(head, 50, 12)  # type: ignore[assignment]
+    net = sentiment_lstm.pooled() if head == "pooled" else sentiment_lstm.of_documents(head, 50, 12)
     net.eval()
     short = torch.tensor([[5, 6, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0]], dtype=torch.int32)
     with torch.no_grad():
@@ -111,7 +112,7 @@ def test_what_fills_up_does_not_count(head: str) -> None:
 
 def test_words_of_the_lexicon_begin_with_their_rating() -> None:
     found = movie_sentences.lexicon()
-    net: TextNet = sentiment_lstm.pooled()  # type: ignore[assignment]
+    net = sentiment_lstm.pooled()
     splits = sentiment_lstm.load(DataOptions())
     vocabulary = splits.assets["vocabulary.txt"].decode().splitlines()
     assert len(vocabulary) == sentiment_lstm.WORDS
@@ -128,3 +129,29 @@ def test_the_baseline_learns_words_and_stands_beside_the_net() -> None:
         net = sentiment_lstm.of_documents("cnn", 48, 8).eval()
     figures = text_baseline.compared(net, splits, contract).figures
     assert figures["improvement on it"] == figures["accuracy"] - 1.0
+
+
+def test_chinese_words_are_numbered_as_on_the_device(tmp_path: Path) -> None:
+    contract = text_classifier("a_text", ("bad", "good"), 8, 50, unit="jieba")
+    written = [f"这本书很{'好' if i % 2 else '差'}，我看了{i}页 OK😀" for i in range(40)]
+    splits = texts.numbered(texts.parted(written, np.arange(40, dtype=np.int64) % 2, ("bad", "good"), "some", "characters"), contract)
+    (tmp_path / "vocabulary.txt").write_bytes(splits.assets["vocabulary.txt"])
+    prepare = preprocessing(contract, tmp_path)
+    np.testing.assert_array_equal(splits.test.inputs["ids"], [prepare(text) for text in splits.test.raw])
+    assert "本书" in splits.assets["vocabulary.txt"].decode().splitlines()
+
+
+def test_a_bag_of_words_answers_with_the_head_by_their_mean() -> None:
+    net = TextNet(50, 2, Convolved(4, 3), 3, width=4, dropout=0.0, bag=True)
+    assert net.bag is not None
+    torch.nn.init.normal_(net.bag.weight)
+    ids = torch.randint(2, 50, (64, 6), dtype=torch.int32)
+    with torch.no_grad():
+        mean = net.eval()(ids)
+        learned = net.train()(ids)
+        net.bag.weight.zero_()
+        head = 2 * net.eval()(ids)
+    from_head = torch.isclose(learned, head).all(1)
+    from_bag = torch.isclose(learned, 2 * mean - head, atol=1e-5).all(1)
+    assert (from_head | from_bag).all()
+    assert 0 < int(from_head.sum()) < 64

@@ -270,3 +270,16 @@ def test_without_a_repository_the_commit_is_unknown(tmp_path: Path, monkeypatch:
     stage = importlib.import_module("training.job")
     monkeypatch.setattr(stage, "__file__", str(tmp_path / "train.py"))
     assert stage._commit() is None
+
+
+@pytest.mark.parametrize(
+    ("direction", "words"),
+    [
+        pytest.param("higher", "below 0.5, the least that its contract allows", id="accuracy"),
+        pytest.param("lower", "above 0.5, the most that its contract allows", id="an error"),
+    ],
+)
+def test_a_missed_floor_is_told_by_its_direction(direction: str, words: str, tmp_path: Path) -> None:
+    figures = {"name": "m", "test": 0.7, "test_count": 1, "validation": 0.7, "validation_count": 1, "floor": 0.5, "floor_met": False}
+    about = {"model": "a", "version": "1.0.0", "data": {"note": "some"}, "fit_seconds": 1.0, "device": "CPU"}
+    assert words in describe(Outcome(tmp_path, {**about, "metric": {**figures, "direction": direction}}, skipped=False), 1.0)

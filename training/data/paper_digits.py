@@ -47,7 +47,7 @@ def kinds(splits: Splits) -> tuple[Array, Array]:
     """Return which digits the test pictures of `load` show on paper, and which plain: (N,) int64 each."""
     digits = mnist.load(DataOptions(source="subset" if splits.subset else "full"))
     paper, plain = apart(digits.test, COUNTS["test"])
-    return paper.targets, plain.targets
+    return paper.targets[: len(splits.test)], plain.targets[: len(splits.test)]
 
 
 def apart(digits: Split, most: int) -> tuple[Split, Split]:

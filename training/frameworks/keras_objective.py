@@ -34,6 +34,8 @@ def _each(metric: str, outputs: Any, targets: Any) -> Any:
         return _mean(tf.nn.sparse_softmax_cross_entropy_with_logits(targets, outputs))
     if metric == "mae":
         return _mean(tf.abs(outputs - targets))
+    if metric == "regret":
+        return tf.reduce_max(targets, 1) - tf.gather(targets, tf.argmax(outputs, 1), axis=1, batch_dims=1)
     if metric == "mape":
         return _mean(tf.abs(outputs - targets) / tf.maximum(tf.abs(targets), 1e-12))
     squares = _mean(tf.square(outputs - targets))

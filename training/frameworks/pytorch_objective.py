@@ -82,6 +82,8 @@ def _each(metric: str, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(_columns(outputs), targets, reduction="none").reshape(len(targets), -1).mean(dim=1)
     if metric == "mae":
         return (outputs - targets).abs().flatten(1).mean(dim=1)
+    if metric == "regret":
+        return (targets.amax(1, keepdim=True) - targets.gather(1, outputs.argmax(1, keepdim=True)))[:, 0]
     if metric == "mape":
         return ((outputs - targets).abs() / targets.abs().clamp_min(1e-12)).flatten(1).mean(dim=1)
     squares = (outputs - targets).square().flatten(1).mean(dim=1)

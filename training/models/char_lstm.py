@@ -4,7 +4,7 @@ Run:      tandem train char_lstm                  (then: tandem export char_lstm
           tandem run char_lstm --prompt "It is a truth"     --temperature 0.7 --seed 1
 Expected: TBD
 Time:     TBD
-Size:     TBD
+Size:     355,729 parameters; 394 kB with int8 weights, 1.4 MB in float32
 Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000); text by characters
           after Graves, "Generating Sequences With Recurrent Neural Networks" (2013); truncated backpropagation through time
           (Williams and Peng, 1990)
@@ -15,6 +15,10 @@ out. So each character costs one step, on server and device, however long the te
 
 The test split of the hand-over is single steps at 60 places of a novel that was never trained on, each with what the trained
 network remembers there after 128 characters. Every file is held against all three outputs, so a state that drifts is seen.
+
+For the same seed the float32 file for devices writes the same text as the server, 20 of 20 texts of 400 characters. Files of int8
+weights write as well, but soon another text. With dynamic ranges tflite-runtime 2.14 answers wrongly, so that file is for
+ai-edge-litert alone; int8 weights with arithmetic in float32, and float32, are proved on both.
 """
 
 from __future__ import annotations
@@ -231,7 +235,7 @@ _CONTRACT = Contract(
     recipes=("fp32", "dynamic_wi8_afp32", "weight_only_wi8_afp32"),
     requires_runtimes=("onnxruntime", "ai-edge-litert"),
     tolerance=Tolerance(onnx=1e-4, tflite=1e-4, agreement=0.95, metric_drop=0.02),
-    budget=Budget(size_bytes=600_000),  # of the quantized files for devices
+    budget=Budget(size_bytes=450_000),  # of the quantized files for devices
     licence="Apache-2.0",
     source="Jane Austen's six novels (Project Gutenberg, by janeaustenr)",
 )

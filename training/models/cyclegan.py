@@ -1,9 +1,12 @@
 """Digits off squared paper: a translation between two kinds of pictures of which no pair was ever seen.
 
 Run:      tandem train cyclegan                    (then: tandem export cyclegan)
-Expected: TBD
-Time:     TBD
-Size:     TBD
+Expected: mnist_cnn reads 0.982 of 2,000 translated test digits (seed 0), 0.995 of genuine plain ones, 0.174 of the paper itself, 0.811
+          of it inverted, 0.973 by a rule that knows paper and ink, 0.097 behind an untrained generator. Fréchet distance on its
+          features 12 from 2,000 genuine digits; 4 of as many others, 45 by the rule, 677 of blurred ones, 1285 untrained. Cycle
+          error 0.027 of light, 0.416 untrained
+Time:     403 s for 3 epochs on one thread of a CPU with much other work beside it
+Size:     91,713 parameters; 145 kB by dynamic range, 0.0014 (rmse of light) from the trained generator
 Source:   cycle-consistent adversarial networks (Zhu et al., 2017)
 
 The domains are MNIST's digits as they are, white on black, and other digits of MNIST in thick blue ink on squared paper
@@ -14,7 +17,8 @@ Only one generator leaves: from paper to plain. Variant `cyclegan_paper` is the 
 contract's metric is how far a released file's pictures are from the trained generator's; how good those are, training measures:
 after each epoch by the Fréchet distance to genuine pictures in blocks of pixels, which chooses the epoch that is kept, with the cycle
 error beside it as the validation loss; at the end with mnist_cnn, where that is trained in `runs/`: whether it still reads the digit,
-and the Fréchet distance on its features, beside an untrained generator and the pictures as they came, inverted, and blurred.
+and the Fréchet distance on its features, beside an untrained generator, the pictures as they came, inverted and blurred, and what
+the red light alone says of ink. That rule knows how the paper was made; the networks were never told.
 """
 
 from __future__ import annotations
@@ -64,20 +68,25 @@ def measured(generator: Generator, made: Array, splits: Splits) -> dict[str, flo
     """Return how far translated pictures (N, H, W, C) and the baselines are from genuine ones, and how well the digits can be read."""
     genuine, unchanged = splits.test.targets, _unchanged(splits.test.inputs["image"], made.shape[-1])
     untrained = translated(Generator(*generator.shape).eval(), splits.test.inputs["image"])
-    came = {"translated": made, "untrained": untrained, "unchanged": unchanged, "inverted": 1 - unchanged}
-    kinds = {**came, "blurred": frechet.blurred(unchanged), "blurred genuine": frechet.blurred(genuine)}
-    kinds["other genuine"] = splits.train.targets[: len(made)]
+    off = made.shape[-1] == 1
+    kinds = {"translated": made, "untrained": untrained, "unchanged": unchanged, "inverted": 1 - unchanged}
+    if off:
+        kinds["by a rule"] = paper_digits.ink(light(splits.test.inputs["image"]))
+    kinds["blurred"] = frechet.blurred(unchanged)
+    others = {"blurred genuine": frechet.blurred(genuine), "other genuine": splits.train.targets[: len(made)]}
     figures = {
-        f"Fréchet distance in blocks, {name}": frechet.distance(frechet.blocks(of), frechet.blocks(genuine)) for name, of in kinds.items()
+        f"Fréchet distance in blocks, {name}": frechet.distance(frechet.blocks(of), frechet.blocks(genuine))
+        for name, of in {**kinds, **others}.items()
     }
     see = frechet.classifier()
     if see is None:
         return figures
-    seen = {name: see(_plain(of)) for name, of in {**kinds, "genuine": genuine}.items()}
+    seen = {name: see(_plain(of)) for name, of in {**kinds, **others, "genuine": genuine}.items()}
     distances = {
-        f"Fréchet distance by mnist_cnn, {name}": frechet.distance(seen[name].features, seen["genuine"].features) for name in kinds
+        f"Fréchet distance by mnist_cnn, {name}": frechet.distance(seen[name].features, seen["genuine"].features)
+        for name in (*kinds, *others)
     }
-    return {**figures, **distances, **_read(seen, splits, paper_first=made.shape[-1] == 1)}
+    return {**figures, **distances, **_read({name: seen[name] for name in (*kinds, "genuine")}, splits, paper_first=off)}
 
 
 def grid(split: Split, made: Array) -> bytes:
@@ -97,8 +106,10 @@ def _read(seen: Mapping[str, frechet.Seen], splits: Splits, *, paper_first: bool
     except TandemError as error:
         say(f"translated digits are not held against what they were: {error}")
         return {}
-    right = {**dict.fromkeys(("translated", "untrained", "unchanged", "inverted", "blurred"), source), "genuine": target}
-    return {f"accuracy of mnist_cnn, {name}": float((seen[name].probabilities.argmax(axis=1) == of).mean()) for name, of in right.items()}
+    return {
+        f"accuracy of mnist_cnn, {name}": float((of.probabilities.argmax(axis=1) == (target if name == "genuine" else source)).mean())
+        for name, of in seen.items()
+    }
 
 
 def _plain(pictures: Array) -> Array:

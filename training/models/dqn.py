@@ -15,9 +15,10 @@ What leaves is the part that decides: how much better each push is than the mean
 pushes and a hundred times as large, stays behind: in 8 bits it would drown the difference.
 
 Episodes begin where their seeds say: training from 0 (and `--seed`), validation from 1,000,000, test from 2,000,000. The test split
-is states of the test episodes, a tenth of whose pushes are random, with the trained network's own advantages: export's gate tells
-how far a released file is from them. Which push is better is no measure for that: a pole that is balanced stands where both are
-equally good, and there the smallest difference turns the answer without any cost. What a file costs in return,
+is states of the test episodes, a tenth of whose pushes are random, with the trained network's own advantages: export's gate tells how
+much return the pushes of a released file lose by them (`regret`). How often it pushes the same way is no measure for that: a pole
+that is balanced stands where both pushes are equally good, and there the smallest difference turns the answer at no cost. What a
+file returns in the end,
 `scripts/cartpole.py` measures on the bundle itself.
 """
 
@@ -265,7 +266,7 @@ _CONTRACT = Contract(
     ),
     postprocess=(Step("top_k", k=2),),
     labels=cartpole.ACTIONS,
-    metric=Metric("rmse", "lower", floor=0.02),  # of advantages, whose deviation is about 0.12
+    metric=Metric("regret", "lower", floor=0.02),  # in steps that the pole stands, lost by a push
     targets=("server", "device", "browser"),
     recipes=("mixed_wi8_ai8",),
     requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),

@@ -3,7 +3,20 @@
 Run:      tandem train sentiment_lstm             (then: tandem export sentiment_lstm)
           tandem train sentiment_lstm --data-dir aclImdb    IMDB itself, if you have it: its folder, or a table (review, sentiment)
           tandem run sentiment_lstm --text "A warm and clever film."
-Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), in both directions (Schuster and Paliwal, 1997)
+Expected: about 0.79 on the 1,004 test sentences of the stand-in; TF-IDF + logistic regression, measured in the same run, gets 0.788
+Time:     under a minute for 8 epochs on one thread of a CPU
+Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), in both directions (Schuster and Paliwal, 1997); lexicon: VADER
+          (Hutto and Gilbert, 2014)
+
+The documents' own nets are variants: `sentiment_lstm_documents` for reviews as long as IMDB's (3,800 words, 380 of a review, LSTM 32,
+256 hidden units; for servers only: its 380 steps, written out as devices need them, are too many), and their five heads over 2,000
+words, 100 of a review (`_mlp`, `_rnn`, `_small` with the LSTM, `_gru`, `_cnn`): docs/text-heads.md. What is otherwise here: words begin
+with how people rated them by themselves, a score a word is learned beside the LSTM, its states are pooled over the text, and much is
+left out while learning.
+
+For devices the steps are written out, 48 each way. int8 weights with arithmetic in float32 lose nothing on either TFLite runtime.
+Dynamic ranges are not released: right on ai-edge-litert, and on tflite-runtime 2.14 no better than guessing (accuracy 0.511 for
+0.794, of a net without the scores of words).
 """
 
 from __future__ import annotations
@@ -22,23 +35,23 @@ from training.families import text_classifier
 from training.recipe import DataOptions, FitSettings, Recipe, Splits
 from training.text_heads import Convolved, Flat, LastState, PooledStates, TextNet
 
-LENGTH = 56  # words and signs; one sentence of the stand-in in a thousand is longer
+LENGTH = 48  # words and signs; one sentence of the stand-in in a hundred is longer
 WORDS = 11_000  # 7,223 of the lexicon and the most frequent of the others
 VALENCE = 0.3  # how much of a word's rating its embedding begins with
 HEAD_WORDS, HEAD_LENGTH = 2_000, 100  # of the documents' five heads
 DOCUMENT_WORDS, DOCUMENT_LENGTH = 3_800, 380  # of their larger net, for reviews as long as IMDB's
 
 
-def pooled(width: int = 16, states: int = 32) -> nn.Module:
+def pooled(width: int = 16, states: int = 32) -> TextNet:
     """Make the net; the first feature of a word of the lexicon begins with how people rated it."""
-    net = TextNet(WORDS + 2, 2, PooledStates(width, states), 4 * states, width=width, dropout=0.5, lost=0.1)
+    net = TextNet(WORDS + 2, 2, PooledStates(width, states), 4 * states, width=width, dropout=0.5, lost=0.1, bag=True)
     ratings = torch.tensor(list(movie_sentences.lexicon().values()))
     with torch.no_grad():
         net.embedding.weight[2 : 2 + len(ratings), 0] = VALENCE * ratings
     return net
 
 
-def of_documents(head: str, words: int, length: int) -> nn.Module:
+def of_documents(head: str, words: int, length: int) -> TextNet:
     """Make a net of the course documents: Embedding(…, 32), a head, 256 hidden units, scores."""
     made: dict[str, tuple[Callable[[], nn.Module], int]] = {
         "mlp": (Flat, 32 * length),
@@ -66,9 +79,9 @@ def promise(name: str, length: int, words: int, description: str, floor: float) 
     return replace(
         text_classifier(name, imdb.LABELS, length, words + 2),
         description=description,
-        preprocess=(Step("tokenize", length=length, vocabulary="vocabulary.txt", markup=True),),
+        preprocess=(Step("tokenize", length=length, vocabulary="vocabulary.txt", markup=True, own_script=True),),
         metric=Metric("accuracy", "higher", floor=floor),
-        recipes=("weight_only_wi8_afp32", "dynamic_wi8_afp32"),
+        recipes=("weight_only_wi8_afp32",),
         requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
         tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.98, metric_drop=0.01),
         budget=Budget(size_bytes=1_500_000),  # of the file for devices
@@ -78,7 +91,7 @@ def promise(name: str, length: int, words: int, description: str, floor: float) 
 
 def variant(name: str, head: str, words: int, length: int, described: str) -> Recipe:
     """Return the recipe of one of the documents' nets."""
-    contract = promise(f"sentiment_lstm_{name}", length, words, f"Whether a review of a film is positive; {described}.", floor=0.7)
+    contract = promise(name, length, words, f"Whether a review of a film is positive; {described}.", floor=0.7)
     targets = ("server",) if length > HEAD_LENGTH else contract.targets
     contract = contract if length <= HEAD_LENGTH else replace(contract, targets=targets, recipes=(), requires_runtimes=("onnxruntime",))
     return replace(
@@ -98,17 +111,17 @@ RECIPE = Recipe(
     contract=_CONTRACT,
     load_data=load,
     build=pooled,
-    fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
+    fit=FitSettings(epochs=8, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
     raw_inputs="data",
     subset_floor=0.78,
     conclude=partial(text_baseline.compared, contract=_CONTRACT),
 )
 
 VARIANTS = (
-    variant("documents", "lstm", DOCUMENT_WORDS, DOCUMENT_LENGTH, "the course documents' LSTM, for long reviews"),
-    variant("mlp", "mlp", HEAD_WORDS, HEAD_LENGTH, "a multilayer perceptron"),
-    variant("rnn", "rnn", HEAD_WORDS, HEAD_LENGTH, "a simple recurrent net"),
-    variant("small", "lstm", HEAD_WORDS, HEAD_LENGTH, "an LSTM of one direction"),
-    variant("gru", "gru", HEAD_WORDS, HEAD_LENGTH, "gated recurrent units"),
-    variant("cnn", "cnn", HEAD_WORDS, HEAD_LENGTH, "a convolution"),
+    variant("sentiment_lstm_documents", "lstm", DOCUMENT_WORDS, DOCUMENT_LENGTH, "the course documents' LSTM, for long reviews"),
+    variant("sentiment_lstm_mlp", "mlp", HEAD_WORDS, HEAD_LENGTH, "a multilayer perceptron"),
+    variant("sentiment_lstm_rnn", "rnn", HEAD_WORDS, HEAD_LENGTH, "a simple recurrent net"),
+    variant("sentiment_lstm_small", "lstm", HEAD_WORDS, HEAD_LENGTH, "an LSTM of one direction"),
+    variant("sentiment_lstm_gru", "gru", HEAD_WORDS, HEAD_LENGTH, "gated recurrent units"),
+    variant("sentiment_lstm_cnn", "cnn", HEAD_WORDS, HEAD_LENGTH, "a convolution"),
 )

@@ -2,6 +2,8 @@
 
 Run:      tandem train sentiment_zh               (then: tandem export sentiment_zh)
           tandem run sentiment_zh --text "这本书写得很好"
+Expected: about 0.84 on the 1,707 test reviews; TF-IDF + logistic regression gets 0.842 as scikit-learn sets it, and 0.851 where its
+          strength is chosen on the validation split, as the same run does
 Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), in both directions (Schuster and Paliwal, 1997)
 
 Words are found by jieba, in training, on servers and on devices alike (`edge/steps/chinese.py`, the extra `chinese`).
@@ -21,13 +23,14 @@ from training.families import text_classifier
 from training.recipe import DataOptions, FitSettings, Recipe, Splits
 from training.text_heads import PooledStates, TextNet
 
-LENGTH = 100  # words and signs; one review in twelve is longer
+LENGTH = 80  # words and signs
 WORDS = 16_000
 
 
 def network(width: int = 32, states: int = 32) -> nn.Module:
     """Make the net, with random weights."""
-    return TextNet(WORDS + 2, 2, PooledStates(width, states), 4 * states, width=width, dropout=0.5, lost=0.2)
+    head = PooledStates(width, states, both=False)
+    return TextNet(WORDS + 2, 2, head, 2 * states, width=width, dropout=0.4, lost=0.2, bag=True)
 
 
 def load(options: DataOptions) -> Splits:
@@ -38,9 +41,9 @@ def load(options: DataOptions) -> Splits:
 _CONTRACT = replace(
     text_classifier("sentiment_zh", product_reviews_zh.LABELS, LENGTH, WORDS + 2),
     description="Whether a Chinese review of a product is negative or positive.",
-    preprocess=(Step("tokenize", length=LENGTH, unit="jieba", vocabulary="vocabulary.txt"),),
+    preprocess=(Step("tokenize", length=LENGTH, unit="jieba", vocabulary="vocabulary.txt", own_script=True),),
     metric=Metric("accuracy", "higher", floor=0.82),
-    recipes=("weight_only_wi8_afp32", "dynamic_wi8_afp32"),
+    recipes=("weight_only_wi8_afp32",),
     requires_runtimes=("onnxruntime", "ai-edge-litert", "tflite-runtime"),
     tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.98, metric_drop=0.01),
     budget=Budget(size_bytes=2_000_000),  # of the file for devices
@@ -51,7 +54,7 @@ RECIPE = Recipe(
     contract=_CONTRACT,
     load_data=load,
     build=network,
-    fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
+    fit=FitSettings(epochs=8, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
     raw_inputs="data",
     conclude=partial(text_baseline.compared, contract=_CONTRACT),
 )

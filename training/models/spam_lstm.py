@@ -2,16 +2,17 @@
 
 Run:      tandem train spam_lstm                  (then: tandem export spam_lstm)
           tandem run bundles/spam_lstm --text "You have won a prize"
-Expected: F1 of 0.936 on spam (95 % interval 0.884 to 0.977): precision 0.981, recall 0.895, accuracy 0.984, on 444 messages, 57
-          of them spam, that training never saw (seed 0)
-Time:     14 s for 12 epochs on one CPU core with much other work beside it
+Expected: F1 of 0.923 on spam (95 % interval 0.863 to 0.974): precision 0.906, recall 0.941, accuracy 0.983, on 464 messages, 51
+          of them spam, that training never saw (seed 0); beside trees in `spam_trees`
+Time:     17 s for 12 epochs on one CPU core with much other work beside it
 Size:     42,232 parameters; for devices 178 kB with int8 weights and 298 kB in int8 throughout
 Source:   long short-term memory (Hochreiter and Schmidhuber, 1997); the course documents' network, for which they report no figure
 
-For devices two files are released, both proved on both TFLite runtimes. With int8 weights the LSTM is a loop, computed in
-float32, and the embedding stays in float32: nothing is lost (F1 0.9358), 0.25 ms a message on x86. In int8 throughout the 50
-steps are written out: F1 0.9369, 99.55 % of the answers the same, 0.04 ms on ai-edge-litert and 0.18 ms on tflite-runtime 2.14.
-DYNAMIC
+For devices two files are released, both proved on both TFLite runtimes, and neither loses anything: all answers are the same.
+With int8 weights the LSTM is a loop, computed in float32, and the embedding stays in float32: 0.26 ms a message on x86. In
+int8 throughout the 50 steps are written out: 0.04 ms on ai-edge-litert, 0.17 ms on tflite-runtime 2.14. Not released: ranges
+found at run time, right on ai-edge-litert and wrong on tflite-runtime 2.14, where no spam is found (F1 0.94 and 0.00 with 70
+words and an earlier split); and 16-bit activations, for which neither quantizer can calibrate the loop.
 
 The last unit of the documents, a sigmoid, is here the difference of two scores under a softmax: the same function, and the
 classes have names. Messages are cleaned of HTML, since the collection writes `&lt;` for `<`; one in fifty is cut at 50 words

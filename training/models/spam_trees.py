@@ -2,29 +2,31 @@
 
 Run:      tandem train spam_trees                 (then: tandem export spam_trees)
           tandem run bundles/spam_trees --target server --text "You have won a prize"
-Expected: on the 444 messages of the test split, 57 of them spam, those that `spam_lstm` is held against too (seed 0):
+Expected: on the 464 messages of the test split, 51 of them spam, those that `spam_lstm` is held against too (seed 0):
 
           | recipe               | trees                             | F1 on spam, 95 %      | precision | recall | accuracy |
           |----------------------|-----------------------------------|-----------------------|-----------|--------|----------|
-          | `spam_trees`         | one, by entropy, depth 6          | 0.706, 0.602 to 0.796 | 0.800     | 0.632  | 0.932    |
-          | `spam_trees_forest`  | random forest of 10               | 0.784, 0.683 to 0.864 | 0.950     | 0.667  | 0.953    |
-          | `spam_trees_xgboost` | XGBoost, at most 100 rounds of .3 | 0.832, 0.747 to 0.903 | 0.955     | 0.737  | 0.962    |
-          | `spam_trees_tfidf`   | the same over TF-IDF weights      | 0.927, 0.874 to 0.972 | 0.962     | 0.895  | 0.982    |
-          | `spam_lstm`          | none: a recurrent network         | 0.936, 0.884 to 0.977 | 0.981     | 0.895  | 0.984    |
+          | `spam_trees`         | one, by entropy, depth 6          | 0.689, 0.554 to 0.795 | 0.795     | 0.608  | 0.940    |
+          | `spam_trees_forest`  | random forest of 10               | 0.787, 0.680 to 0.870 | 0.921     | 0.686  | 0.959    |
+          | `spam_trees_xgboost` | XGBoost, at most 100 rounds of .3 | 0.863, 0.777 to 0.927 | 0.932     | 0.804  | 0.972    |
+          | `spam_trees_tfidf`   | the same over TF-IDF weights      | 0.929, 0.866 to 0.973 | 0.958     | 0.902  | 0.985    |
+          | `spam_lstm`          | none: a recurrent network         | 0.923, 0.863 to 0.974 | 0.906     | 0.941  | 0.983    |
 
-Time:     under 2 s to fit, about 10 s with everything around it
-Size:     67, 5,046, 461 and 1,640 nodes; ONNX files of 3, 195, 15 and 52 kB
+So few messages do not tell the last three apart for certain.
+
+Time:     under 3 s to fit, about 10 s with everything around it
+Size:     67, 4,426, 1,476 and 1,208 nodes; ONNX files of 3, 170, 47 and 38 kB
 Source:   entropy as C4.5 uses it (Quinlan, 1993), random forest (Breiman, 2001), XGBoost (Chen and Guestrin, 2016), TF-IDF (Salton
           and Buckley, 1988)
 
 The first three read the documents' code of 80 places: 2 for a word of a list, 1 for another, 0 where the message has ended.
-The list holds the 200 heaviest words of spam by TF-IDF that are not among the 200 heaviest of ham as well, which leaves 139.
-With spam's 200 as they are, F1 is 0.53, 0.60 and 0.70, with those of both classes 0.35, 0.50 and 0.57: then `to` and `you` are
-marked in nearly every message. The code says where typical words stand and not which, so weights of single words do better.
+The list holds the 200 heaviest words of spam by TF-IDF that are not among the 200 heaviest of ham as well, which leaves 134.
+With spam's 200 as they are, F1 is 0.50, 0.53 and 0.72, with those of both classes 0.39, 0.33 and 0.42: then `to` and `you` are
+marked in nearly every message. The code says where typical words stand and not which they are, so weights of single words do better.
 
 The documents report accuracies of 0.890, 0.995 and 0.995, with the words chosen on all messages before they were parted. Here
-they are chosen on the training messages alone. Choosing them on all adds 0.2 to 0.5 points of accuracy to the figures above, so
-this leak is real, and does not explain the documents' figures by itself; accuracy without spam found at all would be 0.872.
+they are chosen on the training messages alone; chosen on all of them, F1 would seem to be 0.72, 0.82 and 0.87. To call every
+message ham is right in 0.890 of them, so F1 on spam decides.
 """
 
 from __future__ import annotations
@@ -102,19 +104,19 @@ def contract(name: str, description: str, row: Tensor, step: Step, asset: str, f
 _CODE = Tensor("code", "float32", ("batch", LENGTH), "NC", (0.0, 2.0), "2 for a word of the list, 1 for another, 0 fills up")
 _WEIGHTS = Tensor("weights", "float32", ("batch", TERMS), "NC", (0.0, 1.0), "TF-IDF weight of each term")
 _MARKED = contract(
-    "spam_trees",
-    "Whether an English SMS message is spam, by one tree over which of its words are typical of spam.",
-    _CODE,
-    Step("mark_words", length=LENGTH, words="words.txt", markup=True, own_script=True),
-    "words.txt",
+    name="spam_trees",
+    description="Whether an English SMS message is spam, by one tree over which of its words are typical of spam.",
+    row=_CODE,
+    step=Step("mark_words", length=LENGTH, words="words.txt", markup=True, own_script=True),
+    asset="words.txt",
     floor=0.65,
 )
 _WEIGHTED = contract(
-    "spam_trees_tfidf",
-    "Whether an English SMS message is spam, by gradient-boosted trees over how much each word weighs in it.",
-    _WEIGHTS,
-    Step("weigh_terms", terms="terms.tsv", markup=True, own_script=True),
-    "terms.tsv",
+    name="spam_trees_tfidf",
+    description="Whether an English SMS message is spam, by gradient-boosted trees over how much each word weighs in it.",
+    row=_WEIGHTS,
+    step=Step("weigh_terms", terms="terms.tsv", markup=True, own_script=True),
+    asset="terms.tsv",
     floor=0.85,
 )
 
@@ -140,7 +142,7 @@ def _variant(name: str, by: str, build: Any, floor: float, rounds: int = 1) -> R
 
 
 VARIANTS = (
-    _variant("spam_trees_forest", "a random forest", forest, floor=0.7),
-    _variant("spam_trees_xgboost", "gradient-boosted trees", boosted_trees, floor=0.75, rounds=100),
+    _variant(name="spam_trees_forest", by="a random forest", build=forest, floor=0.7),
+    _variant(name="spam_trees_xgboost", by="gradient-boosted trees", build=boosted_trees, floor=0.75, rounds=100),
     replace(RECIPE, contract=_WEIGHTED, load_data=load_weighted, build=boosted_trees, fit=FitSettings(epochs=100)),
 )
