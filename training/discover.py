@@ -2,7 +2,7 @@
 
 Listing reads the files' text and imports none, so that it needs no framework. A file `mnist_cnn.py` exposes `RECIPE`,
 whose contract is named `mnist_cnn`, and may expose `VARIANTS`, a tuple of recipes named `mnist_cnn_<variant>`; the
-names are written as literals (`name="mnist_cnn_documents"`), since that is what listing reads.
+names are written as literals (`name="mnist_cnn_documents"`, or anywhere in `VARIANTS`), since that is what listing reads.
 """
 
 from __future__ import annotations
@@ -166,19 +166,27 @@ def _exposes(path: Path) -> bool:
 
 
 def _names_in(stem: str, path: Path) -> list[str]:
-    """Read a file's recipe names from its text: its stem, and every literal `name="<stem>_…"`."""
+    """Read a file's recipe names from its text: its stem, and every name `<stem>_…` that a `name=` or `VARIANTS` gives as a literal."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return [stem]  # a broken file is still listed; `find` says what is wrong with it
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    literals = (
-        keyword.value.value
-        for call in calls
-        for keyword in call.keywords
-        if keyword.arg == "name" and isinstance(keyword.value, ast.Constant)
-    )
-    return [stem, *sorted({text for text in literals if isinstance(text, str) and text.startswith(f"{stem}_")})]
+    given: list[ast.AST] = [
+        keyword.value for node in ast.walk(tree) if isinstance(node, ast.Call) for keyword in node.keywords if keyword.arg == "name"
+    ]
+    given += [node for value in _assigned(tree, "VARIANTS") for node in ast.walk(value)]
+    texts = {node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return [stem, *sorted(text for text in texts if text.startswith(f"{stem}_") and re.fullmatch(_NAME, text))]
+
+
+def _assigned(tree: ast.Module, name: str) -> list[ast.expr]:
+    """Return what is assigned to a name at the top of a file."""
+    found: list[ast.expr] = []
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            found += [node.value for target in targets if isinstance(target, ast.Name) and target.id == name]
+    return found
 
 
 def _unknown(name: str) -> UnknownModelError:

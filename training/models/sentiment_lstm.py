@@ -89,7 +89,7 @@ def promise(name: str, length: int, words: int, description: str, floor: float) 
     )
 
 
-def variant(name: str, head: str, words: int, length: int, described: str) -> Recipe:
+def variant(head: str, words: int, length: int, described: str, name: str) -> Recipe:
     """Return the recipe of one of the documents' nets."""
     contract = promise(name, length, words, f"Whether a review of a film is positive; {described}.", floor=0.7)
     targets = ("server",) if length > HEAD_LENGTH else contract.targets
@@ -118,10 +118,10 @@ RECIPE = Recipe(
 )
 
 VARIANTS = (
-    variant("sentiment_lstm_documents", "lstm", DOCUMENT_WORDS, DOCUMENT_LENGTH, "the course documents' LSTM, for long reviews"),
-    variant("sentiment_lstm_mlp", "mlp", HEAD_WORDS, HEAD_LENGTH, "a multilayer perceptron"),
-    variant("sentiment_lstm_rnn", "rnn", HEAD_WORDS, HEAD_LENGTH, "a simple recurrent net"),
-    variant("sentiment_lstm_small", "lstm", HEAD_WORDS, HEAD_LENGTH, "an LSTM of one direction"),
-    variant("sentiment_lstm_gru", "gru", HEAD_WORDS, HEAD_LENGTH, "gated recurrent units"),
-    variant("sentiment_lstm_cnn", "cnn", HEAD_WORDS, HEAD_LENGTH, "a convolution"),
+    variant("lstm", DOCUMENT_WORDS, DOCUMENT_LENGTH, "the course documents' LSTM, for long reviews", name="sentiment_lstm_documents"),
+    variant("mlp", HEAD_WORDS, HEAD_LENGTH, "a multilayer perceptron", name="sentiment_lstm_mlp"),
+    variant("rnn", HEAD_WORDS, HEAD_LENGTH, "a simple recurrent net", name="sentiment_lstm_rnn"),
+    variant("lstm", HEAD_WORDS, HEAD_LENGTH, "an LSTM of one direction", name="sentiment_lstm_small"),
+    variant("gru", HEAD_WORDS, HEAD_LENGTH, "gated recurrent units", name="sentiment_lstm_gru"),
+    variant("cnn", HEAD_WORDS, HEAD_LENGTH, "a convolution", name="sentiment_lstm_cnn"),
 )
