@@ -2,8 +2,9 @@
 
 Run:      tandem train char_lstm                  (then: tandem export char_lstm)
           tandem run char_lstm --prompt "It is a truth"     --temperature 0.7 --seed 1
-Expected: TBD
-Time:     TBD
+Expected: perplexity 3.52 a character on the whole of Northanger Abbey (validation) and 3.58 on the whole of Persuasion (test),
+          neither of which it learned from; 3.65 on the 6,000 single steps of Persuasion that the gate holds files against (seed 0)
+Time:     about 12 min for 4 epochs on one core of a busy machine
 Size:     355,729 parameters; 394 kB with int8 weights, 1.4 MB in float32
 Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000); text by characters
           after Graves, "Generating Sequences With Recurrent Neural Networks" (2013); truncated backpropagation through time
@@ -230,7 +231,7 @@ _CONTRACT = Contract(
     ),
     postprocess=(Step("softmax"), Step("top_k", k=5)),
     labels=tuple(austen.CHARACTERS),
-    metric=Metric("perplexity", "lower", floor=4.0),
+    metric=Metric("perplexity", "lower", floor=3.8),
     targets=("server", "device"),
     recipes=("fp32", "dynamic_wi8_afp32", "weight_only_wi8_afp32"),
     requires_runtimes=("onnxruntime", "ai-edge-litert"),

@@ -18,8 +18,7 @@ Episodes begin where their seeds say: training from 0 (and `--seed`), validation
 is states of the test episodes, a tenth of whose pushes are random, with the trained network's own advantages: export's gate tells how
 much return the pushes of a released file lose by them (`regret`). How often it pushes the same way is no measure for that: a pole
 that is balanced stands where both pushes are equally good, and there the smallest difference turns the answer at no cost. What a
-file returns in the end,
-`scripts/cartpole.py` measures on the bundle itself.
+file returns in the end, `scripts/cartpole.py` measures on the bundle itself.
 """
 
 from __future__ import annotations
