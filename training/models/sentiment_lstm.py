@@ -8,11 +8,11 @@ Time:     under a minute for 8 epochs on one thread of a CPU
 Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), in both directions (Schuster and Paliwal, 1997); lexicon: VADER
           (Hutto and Gilbert, 2014)
 
-The documents' own nets are variants: `sentiment_lstm_documents` for reviews as long as IMDB's (3,800 words, 380 of a review, LSTM 32,
-256 hidden units; for servers only: its 380 steps, written out as devices need them, are too many), and their five heads over 2,000
-words, 100 of a review (`_mlp`, `_rnn`, `_small` with the LSTM, `_gru`, `_cnn`); `scripts/text_heads.py --train` compares them. What differs here: words
-begin with how people rated them by themselves, a score a word is learned beside the LSTM, its states are pooled over the text, and much is
-left out while learning.
+The documents' own nets are variants: `sentiment_lstm_documents` for reviews as long as IMDB's (3,800 words, 380 of a review, LSTM
+32, 256 hidden units; for servers only: its 380 steps, written out as devices need them, are too many), and their five heads over
+2,000 words, 100 of a review (`_mlp`, `_rnn`, `_small` with the LSTM, `_gru`, `_cnn`); `scripts/text_heads.py --train` compares
+them. What differs here: words begin with how people rated them by themselves, a score a word is learned beside the LSTM, its
+states are pooled over the text, and much is left out while learning.
 
 For devices the steps are written out, 48 each way. int8 weights with arithmetic in float32 lose nothing on either TFLite runtime.
 Dynamic ranges are not released: right on ai-edge-litert, and on tflite-runtime 2.14 no better than guessing (accuracy 0.511 for
