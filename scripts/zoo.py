@@ -78,13 +78,14 @@ def measured(model: str, runs: Path, bundles: Path) -> dict[str, Any] | None:
 
 def _file(file: Mapping[str, Any], trials: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what a released file costs and keeps, the worst over the runtimes that it passed on."""
+    losses = [trial["metric_loss"] for trial in trials if trial["runtime"] in file["passed"] and _known(trial["metric_loss"])]
     return {
         "recipe": file["recipe"],
         "format": file["format"],
         "size_bytes": file["size_bytes"],
         "runtimes": file["passed"],
         "metric": file["metric"],
-        "loss": max((trial["metric_loss"] for trial in trials if _known(trial["metric_loss"])), default=None),
+        "loss": max(losses, default=None),
         "agreement": file["agreement"],
     }
 

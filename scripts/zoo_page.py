@@ -10,7 +10,7 @@ HEAD = """# The models
 Written by `make zoo` from what lies in `runs/` and `bundles/`; `make train-all` trains and exports every model first.
 Every figure is of a test split that training never saw, with its 95 % interval; the drop of a quantized file and the share
 of equal answers are the worst over the runtimes that it passed on, against the trained model, on the whole test split.
-Times are of the machine that trained it (CPU) and differ from machine to machine.
+Times are wall times of the machine that trained it (CPU), whatever else it did meanwhile, and differ from machine to machine.
 
 ## How good
 
@@ -58,6 +58,8 @@ def _good(name: str, row: Mapping[str, Any], reference: Mapping[str, str] | None
     metric, data = row["metric"], row["data"]
     low, high = metric["test_interval"]
     figure = f"{metric['name']} **{metric['test']:.4g}** ({low:.4g} to {high:.4g})"
+    if metric["direction"] == "lower" and metric["test"] == 0:
+        figure = "files are held against its own answers: see further figures"
     known = f"{reference['figure']} ({reference['validity']})" if reference else "none given"
     note = data["note"] + (" (**stand-in**)" if data["stand_in"] else "")
     return f"| `{name}` | {figure} | {metric['test_count']:,} | {known} | {note} |\n"

@@ -11,7 +11,7 @@ from training import discover
 
 ROW = {
     "version": "1.0.0",
-    "metric": {"name": "accuracy", "test": 0.9876, "test_interval": [0.98, 0.9901], "test_count": 10000},
+    "metric": {"name": "accuracy", "direction": "higher", "test": 0.9876, "test_interval": [0.98, 0.9901], "test_count": 10000},
     "data": {"name": "mnist", "note": "full MNIST", "stand_in": False, "train": 5, "test": 10000},
     "parameters": 1234,
     "fit_seconds": 61.4,
@@ -47,6 +47,13 @@ def test_a_row_shows_figure_interval_reference_and_cost(page):
     assert "| `model_a` | 1,234 | 61 s | onnx fp32 | 4.0 kB | 0.9876 | 0.0000 | 1.0000 | onnxruntime |" in text
     assert "| `model_a` | rmse of yesterday's value | 0.25 |" in text
     assert "Not measured" not in text
+
+
+def test_a_model_that_is_its_own_judge_shows_no_figure_of_its_own(page):
+    row = ROW | {"metric": ROW["metric"] | {"name": "rmse", "direction": "lower", "test": 0.0}}
+    text = page.render(["model_a"], {"model_a": row}, {})
+    assert "| `model_a` | files are held against its own answers: see further figures | 10,000 |" in text
+    assert "**0**" not in text
 
 
 def test_a_model_without_a_bundle_is_named(page):
