@@ -79,9 +79,13 @@ def _dispatch(words: list[str]) -> int:
         command = choices.add_parser(name, help=modules[name].HELP, description=modules[name].HELP)
         modules[name].add_arguments(command)
     try:
-        args = parser.parse_args(words)
+        args, loose = parser.parse_known_args(words)
+        if loose and (not hasattr(args, "inputs") or any(word.startswith("-") for word in loose)):
+            parser.error(f"unrecognized arguments: {' '.join(loose)}")
     except SystemExit as stop:  # argparse has said what is wrong, or has given help
         return int(stop.code or 0)
+    if loose:  # argparse takes an optional list of inputs at once, and those behind an option for a mistake
+        args.inputs = [*args.inputs, *loose]
     if args.command is None:
         parser.print_help(sys.stderr)
         return EXIT_USAGE

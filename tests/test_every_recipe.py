@@ -1,7 +1,7 @@
 """Every recipe that listing finds, on a short road: a tiny training, ONNX and (for devices) TFLite fp32, the same answers.
 
-A model that is added as a file is tested here without another line; its variants are in the slow tier. The whole road with gates
-and figures is walked by `mnist_cnn` in the other tests, and by every recipe in `make train-all`.
+A model that is added as a file is tested here without another line; its variants, and what takes long, are in the slow tier. The
+whole road with gates and figures is walked by `mnist_cnn` in the other tests, and by every recipe in `make train-all`.
 """
 
 import subprocess
@@ -22,7 +22,8 @@ from training.discover import files, find, names
 from training.recipe import DataOptions
 
 NAMES = names()
-TRAINED = [pytest.param(name, marks=() if name in files() else pytest.mark.slow) for name in NAMES]
+LONG = {"char_lstm", "cyclegan", "sentiment_zh", "spam_lstm"}  # a minute each; their parts and their like are tested elsewhere
+TRAINED = [pytest.param(name, marks=() if name in files() and name not in LONG else pytest.mark.slow) for name in NAMES]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,14 @@ def test_run_answers_pictures_and_arrays(tandem: Tandem, bundle: Path, digit: tu
     assert second.removeprefix(str(picture)) == first.removeprefix(str(array))
 
 
+def test_inputs_may_stand_behind_options(tandem: Tandem, bundle: Path, digit: tuple[Path, str]) -> None:
+    array, label = digit
+    code, out, _ = tandem("run", bundle, "--json", array, "--target", "server", array)
+    assert code == 0
+    assert [answer["label"] for answer in json.loads(out)["predictions"]] == [label, label]
+    assert tandem("run", bundle, array, "--no-such-option")[0] == 2
+
+
 @pytest.mark.parametrize(
     ("options", "file", "runtime"),
     [

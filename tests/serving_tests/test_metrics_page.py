@@ -73,7 +73,7 @@ def test_each_refusal_is_counted_by_its_reason(direct: Any, reason: str, code: i
         pieces, options = (BODY,), {}
         lane = server.app.inference
         if reason == "queue_full":
-            lane._memory.held = lane._memory.limit
+            lane.memory.held = lane.memory.limit
         elif reason == "draining":
             lane._draining = True
         elif reason == "deadline":
@@ -86,7 +86,7 @@ def test_each_refusal_is_counted_by_its_reason(direct: Any, reason: str, code: i
         assert (status, answer["reason"]) == (code, reason)
         labels = (("model", "tiny_rows"), ("reason", reason), ("route", "/v2/models/{model}/infer"), ("version", "1.0.0"))
         assert server.app._metrics.sums()["tandem_errors_total", labels] == 1
-        lane._memory.held, lane._draining = 0, False
+        lane.memory.held, lane._draining = 0, False
 
     direct(test, body_timeout_ms=100, max_body_bytes=4096)
 

@@ -85,7 +85,7 @@ def trained(place: Path | None, break_at: int = 0, epochs: int = 3) -> tuple[Fit
     return fitted, module.state_dict()
 
 
-SPLITS = dqn._splits(lambda states: np.arange(len(states)) % 2, "made up")
+SPLITS = dqn._splits(lambda states: np.arange(len(states)) % 2, dqn._leanings, "made up")
 
 
 @pytest.mark.parametrize("at", [pytest.param(20, id="in the first epoch"), pytest.param(100, id="in the last")])

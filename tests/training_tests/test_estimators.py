@@ -32,7 +32,7 @@ from training.models import iris as recipes
 from training.recipe import FitSettings, Recipe, Split, Splits
 from training.train import train
 
-RECIPES = [recipes.RECIPE, *recipes.VARIANTS]
+RECIPES = [recipe for recipe in (recipes.RECIPE, *recipes.VARIANTS) if recipe.framework == "estimators"]
 BOOSTERS = [
     pytest.param(lambda: XGBClassifier(subsample=0.8, n_jobs=1), id="XGBoost"),
     pytest.param(lambda: GradientBoostingClassifier(subsample=0.8), id="gradient boosting"),
