@@ -14,8 +14,8 @@ value iteration. CartPole's states cannot, so a network takes the table's place.
 What leaves is the part that decides: how much better each push is than the mean of both. The value of a state, common to both
 pushes and a hundred times as large, stays behind: in 8 bits it would drown the difference.
 
-Its weights are rounded to 8 bits while it learns (`Rounded`), so that the int8 file is the network that was trained, and returns
-what it returns. A network that was rounded afterwards lost 17 to 200 of 500 steps.
+Its weights are rounded to 8 bits while it learns (`training/rounded.py`), so that the int8 file is the network that was trained, and
+returns what it returns. A network that was rounded afterwards lost 17 to 200 of 500 steps.
 
 Episodes begin where their seeds say: training from 0 (and `--seed`), validation from 1,000,000, test from 3,000,000 (those from
 2,000,000 on were used up while its settings were chosen). The test split is states of the test episodes, a tenth of whose pushes
@@ -44,6 +44,7 @@ from training.frameworks.own_loop import OwnLoop
 from training.objective import Objective
 from training.own import Conclusion, OwnTraining
 from training.recipe import Array, DataOptions, FitSettings, Recipe, Split, Splits
+from training.rounded import Rounded
 
 VALIDATION, TEST = 1_000_000, 3_000_000  # where their seeds begin; those of training are below
 JUDGED, PROVED = 20, 100  # episodes after each epoch, and at the end
@@ -54,31 +55,6 @@ ACTED = 2  # steps of the world for each
 FOLLOWED = 0.005  # of the way to the network that the target network goes in each step
 EXPLORED = 10  # epochs in which random pushes become few
 SAMPLES = 4000  # states of each split in the hand-over
-
-
-class Rounded(nn.Linear):
-    """A dense layer that learns with its weights as int8 has them, one scale an output, so that rounding them costs nothing later.
-
-    Source: Jacob et al., 2018, "Quantization and Training of Neural Networks" (gradients pass the rounding: Bengio et al., 2013).
-    """
-
-    fixed = False  # whether the weights are rounded already
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return (B, outputs) for (B, inputs)."""
-        if self.fixed:
-            return super().forward(values)
-        return F.linear(values, self.weight + (self.rounded() - self.weight).detach(), self.bias)
-
-    def rounded(self) -> Tensor:
-        """Return the weights as 8 bits hold them, (outputs, inputs)."""
-        scale = self.weight.abs().amax(dim=1, keepdim=True).clamp_min(1e-8) / 127
-        return (self.weight / scale).round() * scale
-
-    def fix(self) -> None:
-        """Round the weights for good; the answers stay."""
-        self.weight.data = self.rounded().detach()
-        self.fixed = True
 
 
 class Advantages(nn.Module):
