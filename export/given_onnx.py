@@ -95,6 +95,7 @@ def reference(program: str, contract_file: str, inputs: str, outputs: str) -> di
     piece = 1 if any(own.shape[0] == 1 for own in asked) else PIECE
 
     def answer(feeds: Sequence[Array]) -> list[Array]:
+        """Answer (N, …) arrays in the order of the contract's inputs."""
         parts = []
         for start in range(0, len(feeds[0]), piece):
             rows = {own.name: feed[start : start + piece] for own, feed in zip(asked, feeds, strict=True)}

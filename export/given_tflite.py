@@ -97,6 +97,7 @@ def reference(program: str, contract_file: str, inputs: str, outputs: str) -> di
     runtime = TfliteRuntime("ai-edge-litert", version, opened.interpreter, path.name, promise.main, variant)
 
     def answer(feeds: Sequence[Array]) -> list[Array]:
+        """Answer (N, …) arrays in the order of the contract's inputs."""
         rows = {tensor.name: feed for tensor, feed in zip(promise.main.inputs, feeds, strict=True)}
         with _reading(path.name):
             found = runtime.run(rows)

@@ -6,12 +6,11 @@ The figures come from what `tandem export` measured, in `runs/` and `bundles/`; 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from zoo import make, read
 
 from edge.bundle import versions
 
@@ -48,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--train", action="store_true", help="train and export them first; what has not changed is skipped")
     worst = 0
     if parser.parse_args(words).train:
-        worst = max(_make(model) for model in HEADS)
+        worst = max(make(model) for model in HEADS)
     measured = [row for model, title in HEADS.items() for row in rows(model, title, Path("bundles"))]
     if not measured:
         print("nothing was released here; add --train", file=sys.stderr)
@@ -71,30 +70,17 @@ def rows(model: str, title: str, bundles: Path) -> list[str]:
     if not released:
         return []
     folder = released[-1]
-    training = _read(folder / "provenance.json")["training"]
-    trials = {file["file"]: file["trials"] for file in _read(folder / "measurements.json")["files"]}
+    training = read(folder / "provenance.json")["training"]
+    trials = {file["file"]: file["trials"] for file in read(folder / "measurements.json")["files"]}
     baseline = training.get("measured", {}).get("accuracy of TF-IDF + logistic regression")
     beside = "–" if baseline is None else f"{baseline:.4f}"
     about = f"| {title} | {training['parameters']:,} | {training['metric']['test']:.4f} | {beside} "
     found = []
-    for file in _read(folder / "variants.json"):
+    for file in read(folder / "variants.json"):
         latencies = ", ".join(f"{trial['latency_ms']:.2f} ms ({trial['runtime']})" for trial in trials[file["file"]])
         size = f"{file['size_bytes'] / 1000:,.0f} kB"
         found.append(f"{about}| {file['format']} {file['recipe']} | {size} | {file['metric']:.4f} | {latencies} |")
     return found
-
-
-def _make(model: str) -> int:
-    for stage in ("train", "export"):
-        print(f"{stage} {model}", file=sys.stderr)
-        code = subprocess.run([sys.executable, "-m", "edge", stage, model], check=False).returncode
-        if code:
-            return code
-    return 0
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

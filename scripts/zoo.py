@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--train", action="store_true", help="train and export them first; what has not changed is skipped")
     asked = parser.parse_args(words)
     models = asked.models or list(discover.names())
-    failed = {model: code for model in models if asked.train and (code := _make(model))}
+    failed = {model: code for model in models if asked.train and (code := make(model))}
     table = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
     table |= {model: row for model in models if (row := measured(model, Path("runs"), Path("bundles"))) is not None}
     TABLE.write_text(json.dumps(dict(sorted(table.items())), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -58,9 +58,9 @@ def measured(model: str, runs: Path, bundles: Path) -> dict[str, Any] | None:
     if not released:
         return None
     folder = released[-1]
-    training = _read(folder / "provenance.json")["training"]
-    files = _read(folder / "variants.json")
-    trials = {file["file"]: file["trials"] for file in _read(folder / "measurements.json")["files"]}
+    training = read(folder / "provenance.json")["training"]
+    files = read(folder / "variants.json")
+    trials = {file["file"]: file["trials"] for file in read(folder / "measurements.json")["files"]}
     pages = runs / model / folder.name
     return {
         "version": folder.name,
@@ -69,7 +69,7 @@ def measured(model: str, runs: Path, bundles: Path) -> dict[str, Any] | None:
         "parameters": training["parameters"],
         "fit_seconds": training["fit_seconds"],
         "processes": training.get("processes", 1),
-        "figures": _own(_read(pages / "training.json") if (pages / "training.json").exists() else training),
+        "figures": _own(read(pages / "training.json") if (pages / "training.json").exists() else training),
         "files": [_file(file, trials[file["file"]]) for file in files],
         "commit": training["commit"],
         "finished": training["finished"],
@@ -99,7 +99,8 @@ def _known(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _make(model: str) -> int:
+def make(model: str) -> int:
+    """Train and export a model, what has not changed skipped; return the exit code of the stage that failed, else 0."""
     for stage in ("train", "export"):
         print(f"{stage} {model}", file=sys.stderr)
         code = subprocess.run([sys.executable, "-m", "edge", stage, model], check=False).returncode
@@ -108,7 +109,8 @@ def _make(model: str) -> int:
     return 0
 
 
-def _read(path: Path) -> Any:
+def read(path: Path) -> Any:
+    """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -241,6 +241,7 @@ class Scheduler:
             return run_jobs(lane.run, jobs), self._environment.now() - start
 
         def done(result: tuple[list[Mapping[str, Array] | Exception], float]) -> None:
+            """Hand each job its answer, and take up what waits."""
             answers, seconds = result
             self._free, lane.running = self._free + 1, lane.running - 1
             lane.batches, lane.ran, lane.used = lane.batches + 1, lane.ran + samples, lane.used + seconds

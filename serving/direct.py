@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -69,7 +69,8 @@ class DirectProtocol(BoundedProtocol):
             super().on_message_complete()
             return
         content, self._pieces = b"".join(self._pieces), None
-        self.cycle = exchange = Exchange(self.parser.should_keep_alive())  # type: ignore[assignment]  # uvicorn looks at no more of it
+        exchange = Exchange(self.parser.should_keep_alive())
+        self.cycle = cast("Any", exchange)  # uvicorn looks at no more of it
 
         def reply(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
             self._reply(exchange, status, headers, body)

@@ -23,6 +23,11 @@ hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes by their length: an archive holds the time at which it was made, and workers must agree on every test's name."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > 8 else None
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the repository."""

@@ -18,7 +18,7 @@ def test_the_policy_for_devices_returns_what_the_trained_one_does(repository, tm
     run("-m", "edge", "train", "dqn", "--out", str(runs))
     run("-m", "edge", "export", "dqn", "--runs", str(runs), "--out", str(bundles))
     rows = [json.loads(line) for line in run("scripts/cartpole.py", str(bundles / "dqn"), "--json").splitlines()]
-    assert {row["file"] for row in rows} == {"model.onnx", "model.fp32.tflite", "model.mixed_wi8_ai8.tflite"}
+    assert {row["file"] for row in rows} == {"model.onnx", "model.fp32.tflite", "model.weight_only_wi8_afp32.tflite"}
     for row in rows:
         assert row["mean"] >= 475, row
     trained, small = (next(row for row in rows if part in row["file"]) for part in ("onnx", "wi8"))

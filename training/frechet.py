@@ -97,6 +97,7 @@ def classifier(program: Path = CLASSIFIER) -> Callable[[Array], Seen] | None:
     body, head = torch.nn.Sequential(*list(network.classifier)[:-1]), network.classifier[-1]
 
     def see(light: Array) -> Seen:
+        """Return features and class probabilities of pictures, (N, H, W, 1), 0–1."""
         features, chances = [], []
         with torch.no_grad():
             for start in range(0, len(light), _BATCH):

@@ -114,6 +114,7 @@ class _Walker:
         self.metric, self.direction = "metric", "higher"
 
     def trial(self, settings: Mapping[str, str]) -> Trial:
+        """Train once with these settings."""
         self._number += 1
         words = ", ".join(f"{key}={written}" for key, written in settings.items())
         say(f"sweep {self._number}/{self._count}: {words}")

@@ -75,6 +75,7 @@ def tandem_from(checkout: Path) -> Callable[[Bundle, str, int], Start]:
     """Start Tandem's server from a checkout, with this interpreter."""
 
     def start(bundle: Bundle, device: str, port: int) -> Start:
+        """Describe its process for a bundle, a device and a port."""
         command = [sys.executable, "-m", "bentoml", "serve", "serving.service:TandemService", "--host", "127.0.0.1", "--port", str(port)]
         home = bundle.root.parent / f"tandem-{port}"  # BentoML empties the metrics of whatever else uses the same one
         environment = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "DEVICE": device, "PORT": str(port)}

@@ -155,6 +155,7 @@ def _asker(app: Application, made: Bundle, kind: str) -> Callable[[], Awaitable[
         return {"type": "http.request", "body": content, "more_body": False}
 
     async def ask() -> int:
+        """Send the request once, without a socket; return the status."""
         sent: list[Any] = []
 
         async def send(message: Any) -> None:

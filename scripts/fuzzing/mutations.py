@@ -169,7 +169,7 @@ def _trick(members: list[tuple[str, bytes]], random: Random) -> bytes:
     folder = name.rpartition("/")[0]
     tricks: tuple[Callable[[], bytes], ...] = (
         lambda: _packed([*members, ("../evil.txt", b"evil")]),
-        lambda: _packed([*members, ("/tmp/evil.txt", b"evil")]),  # noqa: S108 a name inside of an archive, never opened
+        lambda: _packed([*members, ("/evil.txt", b"evil")]),
         lambda: _packed([*members, (f"{folder}/../../evil", b"evil")]),
         lambda: _packed([*members[:at], (f"../{name}", data), *members[at + 1 :]]),
         lambda: _packed([*members[:at], *members[at + 1 :]]),

@@ -12,8 +12,6 @@ from edge.steps import chinese
 from edge.steps.context import Context
 from edge.steps.text import tokenize, tokens
 
-pytest.importorskip("jieba")
-
 
 @pytest.mark.parametrize(
     ("text", "expected"),

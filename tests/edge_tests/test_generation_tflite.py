@@ -14,7 +14,8 @@ from tests.edge_tests.step_models import AROUND, EMBED, SCORES, WIDTH, contract,
 
 def convert(folder: Path) -> tuple[Path, Variant]:
     """Write the step as a TFLite file of batch 1, and describe it."""
-    tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    import tensorflow  # here, since it takes seconds to load
+
     specs = [tensorflow.TensorSpec((1,), tensorflow.int32, "token"), tensorflow.TensorSpec((1, WIDTH), tensorflow.float32, "memory")]
 
     @tensorflow.function(input_signature=specs)

@@ -81,3 +81,10 @@ def test_wilson_matches_a_published_value() -> None:
 def test_an_unknown_metric_is_told() -> None:
     with pytest.raises(ContractError, match="no metric is called 'beauty'; there are accuracy"):
         measure("beauty")
+
+
+def test_choices_agree_where_either_is_as_good() -> None:
+    reference = np.array([[5.0, 4.99], [5.0, 0.0], [0.0, 5.0]])  # deviates by 2.4
+    other = reference[:, ::-1]
+    assert measure("regret").agree(other, reference).tolist() == [True, False, False]
+    assert measure("regret").agree(reference, reference).all()

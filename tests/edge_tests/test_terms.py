@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from edge.contract import Contract, Graph, Metric, Step, Tensor
 from edge.errors import BundleError, ContractError, InputError
@@ -55,8 +56,7 @@ def test_terms_are_weighed(assets: Context, text: str, row: list[float]) -> None
 
 
 def test_weights_are_those_of_scikit_learn(tmp_path: Path) -> None:
-    text = pytest.importorskip("sklearn.feature_extraction.text")
-    reference = text.TfidfVectorizer(tokenizer=tokens, lowercase=False, token_pattern=None).fit(TEXTS[:4])
+    reference = TfidfVectorizer(tokenizer=tokens, lowercase=False, token_pattern=None).fit(TEXTS[:4])
     terms = reference.get_feature_names_out()
     content = "".join(f"{term}\t{float(rarity)!r}\n" for term, rarity in zip(terms, reference.idf_, strict=True))
     (tmp_path / "terms.tsv").write_text(content, encoding="utf-8")

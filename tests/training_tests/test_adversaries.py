@@ -1,7 +1,6 @@
 """Two networks against each other: neither learns through the other's loss, and what comes of it is measured."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,9 @@ import torch
 
 from edge.errors import InputError
 from edge.png import encode
-from training import checkpoint, frechet
+from training import frechet
 from training.adversaries import Adversaries, Pair, deceived, pictures, told_apart
-from training.checkpoint import Checkpoints
 from training.data import to_generate
-from training.fit import Fitted, fit
-from training.frameworks import pytorch
-from training.frameworks.pytorch import reproducible
 from training.models import dcgan
 from training.recipe import DataOptions, FitSettings, Split, Splits
 
@@ -76,33 +71,9 @@ def test_the_losses_are_those_of_the_game() -> None:
     assert float(deceived(-sure)) == pytest.approx(20.0)
 
 
-def trained(place: Path | None, break_at: int = 0) -> tuple[Fitted, dict[str, torch.Tensor]]:
-    class Broken(Adversaries):
-        taken = 0
-
-        def step(self, index: int) -> torch.Tensor:
-            self.taken += 1
-            if self.taken == break_at:
-                raise KeyboardInterrupt
-            return super().step(index)
-
-    settings = replace(dcgan.RECIPE.fit, epochs=3, batch_size=8)
-    with reproducible(0):
-        module = tiny()
-        kept = None if place is None else Checkpoints(place, "same", pytorch)
-        fitted = fit(pytorch, module, SPLITS, settings, kept, (), dcgan.RECIPE.objective, Broken)
-    return fitted, module.state_dict()
-
-
 @pytest.mark.parametrize("at", [5, 9], ids=lambda at: f"step {at}")
-def test_interrupted_or_not_it_ends_with_the_same_bits(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "PAUSE_S", 0.0)
-    whole, expected = trained(None)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path, at)
-    went_on, actual = trained(tmp_path)
-    assert all(torch.equal(expected[name], actual[name]) for name in expected)
-    assert [replace(epoch, seconds=0) for epoch in went_on.history] == [replace(epoch, seconds=0) for epoch in whole.history]
+def test_interrupted_or_not_it_ends_with_the_same_bits(at: int, hold_interrupted_against_whole: Callable[..., None]) -> None:
+    hold_interrupted_against_whole(dcgan.RECIPE, Adversaries, tiny, SPLITS, at)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,18 @@
 """Learning by trial and error: the racing car by a table, CartPole by a network that goes on as it would have."""
 
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from edge.errors import SetupError
-from training import cartpole, checkpoint, racing
-from training.checkpoint import Checkpoints
-from training.fit import Fitted, fit
-from training.frameworks import pytorch
-from training.frameworks.pytorch import reproducible
+from training import cartpole, racing
 from training.models import dqn
 from training.models.dqn import Agent, Trials
 from training.recipe import DataOptions
+from training.rounded import Rounded
 
 
 @pytest.mark.parametrize("discount", [0.5, 0.9])
@@ -60,44 +57,39 @@ def test_without_gymnasium_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -
         dqn.load(DataOptions())
 
 
-def trained(place: Path | None, break_at: int = 0, epochs: int = 3) -> tuple[Fitted, dict[str, torch.Tensor]]:
-    """Train in few steps; stop before the step of that number."""
-    settings = replace(dqn.RECIPE.fit, epochs=epochs, batch_size=16)
-
-    class Few(Trials):
-        taken = 0
-
-        def step(self, index: int) -> torch.Tensor:
-            self.taken += 1
-            if self.taken == break_at:
-                raise KeyboardInterrupt
-            return super().step(index)
-
-    def make(*args: object) -> Few:
-        loop = Few(*args)  # type: ignore[arg-type]  # as `fit` gives them
-        loop.steps = 40
-        return loop
-
-    with reproducible(0):
-        module = Agent(8)
-        kept = None if place is None else Checkpoints(place, "same", pytorch)
-        fitted = fit(pytorch, module, SPLITS, settings, kept, (), dqn.RECIPE.objective, make)
-    return fitted, module.state_dict()
+class Few(Trials):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.steps = 40
 
 
 SPLITS = dqn._splits(lambda states: np.arange(len(states)) % 2, dqn._leanings, "made up")
 
 
 @pytest.mark.parametrize("at", [pytest.param(20, id="in the first epoch"), pytest.param(100, id="in the last")])
-def test_interrupted_or_not_it_ends_with_the_same_bits(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "PAUSE_S", 0.0)
+def test_interrupted_or_not_it_ends_with_the_same_bits(
+    at: int, monkeypatch: pytest.MonkeyPatch, hold_interrupted_against_whole: Callable[..., None]
+) -> None:
     monkeypatch.setattr(dqn, "JUDGED", 3)
-    whole, expected = trained(None)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path, at)
-    went_on, actual = trained(tmp_path)
-    assert all(torch.equal(expected[name], actual[name]) for name in expected)
-    assert [replace(epoch, seconds=0) for epoch in went_on.history] == [replace(epoch, seconds=0) for epoch in whole.history]
+    hold_interrupted_against_whole(dqn.RECIPE, Few, lambda: Agent(8), SPLITS, at, batch_size=16)
+
+
+def test_rounding_for_good_moves_no_answer_and_leaves_weights_of_8_bits() -> None:
+    torch.manual_seed(0)
+    layer = Rounded(4, 3)
+    values = torch.randn(50, 4)
+    before = layer(values)
+    layer.fix()
+    torch.testing.assert_close(layer(values), before, rtol=0, atol=1e-6)
+    steps = layer.weight / layer.weight.abs().amax(dim=1, keepdim=True) * 127
+    torch.testing.assert_close(steps, steps.round(), rtol=0, atol=1e-3)
+
+
+def test_gradients_pass_the_rounding() -> None:
+    torch.manual_seed(0)
+    layer, values = Rounded(4, 3), torch.randn(50, 4)
+    layer(values).sum().backward()
+    torch.testing.assert_close(layer.weight.grad, values.sum(dim=0).expand(3, 4))
 
 
 def test_the_older_self_is_told_and_does_not_learn() -> None:

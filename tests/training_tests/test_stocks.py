@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from edge.contract import Contract, Graph, Metric, Step, Tensor
 from edge.errors import InputError
@@ -99,7 +100,6 @@ def test_a_broken_package_is_told():
 
 
 def test_walking_forward_learns_from_the_past_alone():
-    torch = pytest.importorskip("torch")
     rows = np.arange(40, dtype=np.float32)[:, None]
     parts = [Split({"x": rows[part]}, rows[part]) for part in (slice(0, 20), slice(20, 30), slice(30, 40))]
     splits = Splits("line", "0", "a line", (), *parts)

@@ -1,7 +1,6 @@
 """Two domains that share no digit, and a translation between them: who learns from what, and what comes of it is measured."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from edge.steps import preprocessing
-from training import checkpoint, frechet
-from training.checkpoint import Checkpoints
+from training import frechet
 from training.data import mnist, paper_digits
 from training.data.noisy_digits import light
-from training.fit import Fitted, fit
-from training.frameworks import pytorch
-from training.frameworks.pytorch import reproducible
 from training.models import cyclegan
 from training.recipe import DataOptions, FitSettings, Split, Splits
 from training.translators import Cycles, InstanceNorm, Translators, translated
@@ -145,32 +140,8 @@ def test_a_generator_gives_light_of_the_other_domain(build: Callable[[], Transla
     assert np.isfinite(alone).all(), "one colour has no deviation"
 
 
-def trained(place: Path | None, break_at: int = 0) -> tuple[Fitted, dict[str, torch.Tensor]]:
-    class Broken(Cycles):
-        taken = 0
-
-        def step(self, index: int) -> torch.Tensor:
-            self.taken += 1
-            if self.taken == break_at:
-                raise KeyboardInterrupt
-            return super().step(index)
-
-    settings = replace(cyclegan.RECIPE.fit, epochs=3, batch_size=8)
-    with reproducible(0):
-        module = tiny()
-        kept = None if place is None else Checkpoints(place, "same", pytorch)
-        fitted = fit(pytorch, module, SPLITS, settings, kept, (), cyclegan.RECIPE.objective, Broken)
-    return fitted, module.state_dict()
-
-
-def test_interrupted_or_not_it_ends_with_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "PAUSE_S", 0.0)
-    whole, expected = trained(None)
-    with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path, 5)
-    went_on, actual = trained(tmp_path)
-    assert all(torch.equal(expected[name], actual[name]) for name in expected)
-    assert [replace(epoch, seconds=0) for epoch in went_on.history] == [replace(epoch, seconds=0) for epoch in whole.history]
+def test_interrupted_or_not_it_ends_with_the_same_bits(hold_interrupted_against_whole: Callable[..., None]) -> None:
+    hold_interrupted_against_whole(cyclegan.RECIPE, Cycles, tiny, SPLITS, 5)
 
 
 def test_the_domains_share_no_digit(paper: Splits) -> None:

@@ -77,8 +77,6 @@ def test_the_contract_takes_its_labels_from_the_words(few):
 
 @pytest.mark.parametrize("skip_gram", [True, False])
 def test_a_training_that_was_put_away_goes_on_alike(few, skip_gram):
-    pytest.importorskip("gensim", reason="the extra words is not installed here")
-
     def loop():
         made = Company(WordVectors(), few, RECIPE.fit, RECIPE.objective, skip_gram=skip_gram)
         made.number = 1
