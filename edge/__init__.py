@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edge.model import Model, Prediction
+    from edge.router import Router
 
 __version__ = "0.1.0"
-__all__ = ["Model", "Prediction", "__version__"]
+__all__ = ["Model", "Prediction", "Router", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from edge import model
 
         return getattr(model, name)
+    if name == "Router":
+        from edge.router import Router
+
+        return Router
     raise AttributeError(f"module 'edge' has no attribute {name!r}")

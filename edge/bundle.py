@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Union
 
-from edge import __version__, contract, golden, variants
+from edge import __version__, contract, golden, search_path, variants
 from edge.contract import Contract
 from edge.errors import BundleError, ContractError
 from edge.golden import Golden
+from edge.schema import read_json
 from edge.storage import verify
 from edge.variants import Variant
 
@@ -18,12 +21,13 @@ REQUIRED = ("contract.json", "variants.json", "golden.npz")
 
 @dataclass(frozen=True)
 class Bundle:
-    """One released version of one model, verified."""
+    """One released version of one model, verified; `sums` are the hashes that its files were found to have."""
 
     folder: Path
     contract: Contract
     variants: tuple[Variant, ...]
     golden: Golden
+    sums: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def assets(self) -> Path:
@@ -35,18 +39,19 @@ class Bundle:
         return self.folder / variant.file
 
 
-def open_bundle(folder: Path) -> Bundle:
+def open_bundle(folder: Union[str, Path]) -> Bundle:
     """Open a bundle and prove it whole: hashes, no extra files, no links, contract, variants and steps.
 
     Args:
-        folder: The version directory, or the model directory above it (then the newest version is taken).
+        folder: The version directory, or the model directory above it (then the newest version is taken); a string that is a
+            model's bare name is looked up, see `edge.search_path`.
 
     Raises:
         BundleError: What is wrong with which file, and the remedy.
         ContractError: `contract.json` or `variants.json` says something that it may not say.
         ParityError: Preprocessing or postprocessing no longer give the stored values.
     """
-    folder = _version_folder(Path(folder))
+    folder = _version_folder(_looked_up(folder))
     try:
         return _open(folder)
     except OSError as error:
@@ -61,7 +66,8 @@ def _open(folder: Path) -> Bundle:
             raise BundleError(f"{folder / name}: missing; a bundle holds {', '.join(REQUIRED)}, so release it again")
     promise = contract.load(folder / "contract.json")
     _check_edge(promise)
-    files = variants.loads((folder / "variants.json").read_bytes(), str(folder / "variants.json"))
+    beside = read_json((folder / "contract.json").read_bytes(), str(folder / "contract.json"))
+    files = variants.loads((folder / "variants.json").read_bytes(), str(folder / "variants.json"), beside)
     for variant in files:
         if sums.get(variant.file) != variant.sha256:
             raise BundleError(f"{folder / variant.file}: not the file that variants.json describes; files were exchanged, release it again")
@@ -74,7 +80,7 @@ def _open(folder: Path) -> Bundle:
             raise BundleError(f"{folder / 'assets' / path}: missing, but the contract names it as asset {name!r}")
     samples = golden.load(folder / "golden.npz", promise)
     golden.replay_steps(samples, promise, folder / "assets")
-    return Bundle(folder, promise, files, samples)
+    return Bundle(folder, promise, files, samples, sums)
 
 
 def versions(folder: Path) -> list[Path]:
@@ -85,6 +91,21 @@ def versions(folder: Path) -> list[Path]:
         if path.is_dir() and len(parts) == 3 and all(part.isascii() and part.isdigit() for part in parts):
             found.append((tuple(map(int, parts)), path))
     return [path for _, path in sorted(found)]
+
+
+def _looked_up(folder: Union[str, Path]) -> Path:
+    """Find a model by its bare name, where no folder here is meant."""
+    here = Path(folder)
+    if not isinstance(folder, str) or not search_path.is_name(folder) or (here / "contract.json").exists() or versions(here):
+        return here
+    found = search_path.find(folder)
+    if found is None and not here.is_dir():
+        places = ", ".join(str(place) for place in search_path.places())
+        raise BundleError(
+            f"{folder}: no such directory, and no model of that name in {places}; give a bundle's path, "
+            f"or name the folder above the models in {search_path.VARIABLE}"
+        )
+    return found or here
 
 
 def _version_folder(folder: Path) -> Path:
@@ -99,10 +120,7 @@ def _version_folder(folder: Path) -> Path:
 
 
 def _check_edge(promise: Contract) -> None:
-    def numbers(version: str) -> tuple[int, ...]:
-        return tuple(int(part) for part in version.split("."))
-
-    if numbers(promise.min_edge) > numbers(__version__):
+    if contract.numbers(promise.min_edge) > contract.numbers(__version__):
         raise BundleError(
             f"{promise.name} {promise.version} needs tandem-edge {promise.min_edge} or newer, this is {__version__}; "
             "install a newer tandem-edge"

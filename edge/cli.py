@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Optional
 
 from edge import __version__
-from edge.errors import EXIT_INTERRUPTED, EXIT_USAGE, SetupError, TandemError
+from edge.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, SetupError, TandemError
 
 GROUP = "tandem.commands"
 OWN = {"run": "edge.commands.run", "info": "edge.commands.info", "check": "edge.commands.check", "bench": "edge.commands.bench"}
@@ -41,6 +41,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     except KeyboardInterrupt:
         print("tandem: interrupted; nothing half-written is left", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except MemoryError:
+        print("tandem: out of memory; end other programs, or take a smaller file with --variant", file=sys.stderr)
+        return EXIT_ENVIRONMENT
     except BrokenPipeError:  # the reader (such as head) has gone: there is nobody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -8,6 +8,8 @@ client.infer("mnist_cnn", {"image": pixels}).outputs["logits"]
 from __future__ import annotations
 
 import http.client
+import select
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Optional
@@ -32,18 +34,19 @@ _Answer = tuple[http.client.HTTPResponse, bytes]
 class Client:
     """One kept connection, for one thread at a time; it is opened at the first request, and again when the server has closed it."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0, token: Optional[str] = None) -> None:
+    def __init__(self, url: str, *, timeout: float = 30.0, token: Optional[str] = None, resend: bool = True) -> None:
         """Keep where the server is.
 
         Args:
             url: Its address, such as `http://127.0.0.1:3000`; a path before the routes is kept.
             timeout: Seconds to wait for the connection and for each part of an answer.
             token: What a server that asks for one is shown.
+            resend: Whether a request goes out once more where the server closed the kept connection in the very moment of sending.
 
         Raises:
             UsageError: The address cannot be used.
         """
-        self._url, self._prefix = url, calls.check_url(url)
+        self._url, self._prefix, self._resend = url, calls.check_url(url), resend
         parts = urlsplit(url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname or "", parts.port, timeout=timeout)
@@ -121,9 +124,13 @@ class Client:
             RemoteError: The server refuses, or cannot be reached.
             InputError: The value cannot be sent.
         """
-        answer = self._json(calls.predict(model, value, deadline_ms))
-        predictions: list[dict[str, Any]] = answer["predictions"]
+        predictions: list[dict[str, Any]] = self.answer(model, value, deadline_ms=deadline_ms)["predictions"]
         return predictions
+
+    def answer(self, model: str, value: Any, *, deadline_ms: Optional[int] = None) -> dict[str, Any]:
+        """Do the same, and give the whole answer: `predictions`, and `model` and `version` that they are of; see `predict`."""
+        found: dict[str, Any] = self._json(calls.predict(model, value, deadline_ms))
+        return found
 
     def generate(
         self,
@@ -198,11 +205,13 @@ class Client:
 
     def _open(self, call: Call) -> http.client.HTTPResponse:
         """Send a request and read the head of its answer; a refusal is an error."""
+        if not self._resend and self._connection.sock is not None and _has_news(self._connection.sock):
+            self._connection.close()  # nothing is awaited, so what came is the server's farewell
         kept = self._connection.sock is not None
         try:
             response = self._send(call)
         except _GONE:
-            if not kept:
+            if not kept or not self._resend:
                 raise
             response = self._send(call)  # the server had closed the kept connection meanwhile
         if response.status >= 400:
@@ -216,3 +225,12 @@ class Client:
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
+
+
+def _has_news(kept: socket.socket) -> bool:
+    """Tell whether something can be read, an end of the connection too."""
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([kept], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(kept, select.POLLIN)
+    return bool(poll.poll(0))

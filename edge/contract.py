@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Optional, Union
 
+from edge import __version__
 from edge.errors import ContractError
+from edge.migrations import migrate
 from edge.schema import decode, encode, json_schema, read_json, refuse
 
 SCHEMA = 1
@@ -248,9 +250,22 @@ def loads(text: str | bytes, where: str = "contract.json") -> Contract:
             f"install tandem-edge {data.get('min_edge', 'of the version that exported it')} or newer"
         )
     try:
-        return decode(Contract, data)
+        return decode(Contract, migrate({"contract.json": data}, SCHEMA)["contract.json"])
     except ContractError as error:
-        raise ContractError(f"{where}: {error}") from None
+        raise ContractError(f"{where}: {_of_a_newer_edge(data) or error}") from None
+
+
+def _of_a_newer_edge(data: Any) -> str:
+    """Say that a contract is for a newer edge than this one, whose fields this one cannot know; empty where it is not."""
+    least = data.get("min_edge") if isinstance(data, dict) else None
+    if not isinstance(least, str) or not _VERSION.fullmatch(least) or numbers(least) <= numbers(__version__):
+        return ""
+    return f"it needs tandem-edge {least} or newer, this is {__version__}; install a newer tandem-edge"
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Give a semantic version as numbers, which compare as versions do."""
+    return tuple(int(part) for part in version.split("."))
 
 
 def load(path: Path) -> Contract:

@@ -43,6 +43,13 @@ class Golden:
         """Number of stored samples."""
         return len(next(iter(self.inputs.values())))
 
+    def only(self, sample: int) -> Golden:
+        """Give one stored question with its answer."""
+        one = slice(sample, sample + 1)
+        return Golden(
+            (), {name: a[one] for name, a in self.inputs.items()}, {name: a[one] for name, a in self.outputs.items()}, self.labels[one]
+        )
+
 
 def load(path: Path, contract: Contract) -> Golden:
     """Read `golden.npz` and hold it against the contract.
@@ -115,8 +122,14 @@ def replay_model(golden: Golden, run: Run, tolerance: float, where: str) -> dict
     Raises:
         ParityError: An output differs by more, or is not finite; the message names tensor, difference and tolerance.
     """
+    return replay_each(golden, run, tolerance, where)[0]
+
+
+def replay_each(golden: Golden, run: Run, tolerance: float, where: str) -> tuple[dict[str, float], int]:
+    """Do as `replay_model`, and tell the sample that differed most, too."""
     outputs = run(golden.inputs)
-    drift = {}
+    drift: dict[str, float] = {}
+    moved = 0
     for name, expected in golden.outputs.items():
         if name not in outputs:
             raise ParityError(f"{where}: no output {name!r}; it gives {', '.join(outputs) or 'nothing'}")
@@ -125,13 +138,14 @@ def replay_model(golden: Golden, run: Run, tolerance: float, where: str) -> dict
             raise ParityError(f"{where}: output {name!r} has shape {got.shape}, expected {expected.shape}")
         difference = np.abs(got.astype(np.float64) - expected.astype(np.float64)).reshape(len(expected), -1).max(axis=1)
         worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
+        moved = worst if float(difference[worst]) >= max(drift.values(), default=0.0) else moved
         drift[name] = float(difference[worst])
         if not drift[name] <= tolerance:
             raise ParityError(
                 f"{where}: output {name!r} differs from the trainer's answer by {drift[name]:.4g} (golden sample {worst}), "
                 f"tolerance {tolerance:.4g}; this file answers wrongly on this runtime, do not serve it"
             )
-    return drift
+    return drift, moved
 
 
 def _tensor(arrays: Mapping[str, Array], key: str, tensor: Tensor, path: Path) -> Array:

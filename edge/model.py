@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -10,30 +10,25 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
-from edge import golden, runtimes
+from edge import proof, rows, runtimes
 from edge.bundle import Bundle, open_bundle
-from edge.contract import Contract, Tensor
+from edge.contract import Contract
 from edge.errors import InputError, RuntimeMissingError, UsageError
 from edge.generation import DEFAULT_LENGTH, Generation, Order, Piece, StepModel, is_generator, written
 from edge.prediction import Prediction as Prediction
-from edge.runtimes import Options, Runtime
+from edge.rows import Row as Row
+from edge.runtimes import Closed, Options, Runtime
 from edge.steps import Aside, postprocessing, preprocessing
 from edge.steps.boxes import Boxes
 from edge.steps.frame import Frame
 from edge.steps.ratings import Wanted
+from edge.stream import Stream
 from edge.variants import Variant, choose
-from edge.wire_tensors import check_range
 
 Array = np.ndarray[Any, Any]
 
 
-class Row(dict[str, Array]):
-    """One prepared sample by tensor name; `frame` tells where the caller's picture lies in it, or how much was asked for, else None."""
-
-    frame: Optional[Aside] = None
-
-
-@dataclass
+@dataclass(repr=False)
 class Model:
     """A bundle with one of its files loaded on a runtime; golden inputs gave the stored answers before it came to be."""
 
@@ -41,9 +36,9 @@ class Model:
     variant: Variant
     runtime: Runtime
     drift: Mapping[str, float]
-    _prepare: Any = field(init=False, repr=False)
-    _interpret: Any = field(init=False, repr=False)
-    _steps: Optional[StepModel] = field(init=False, repr=False, default=None)
+    _prepare: Any = field(init=False)
+    _interpret: Any = field(init=False)
+    _steps: Optional[StepModel] = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Build both pipelines once, and learn how a generator is driven."""
@@ -61,16 +56,19 @@ class Model:
         target: str = "device",
         threads: int = 1,
         device: str = "cpu",
+        replay: bool = False,
     ) -> Model:
         """Open a bundle, load the file that fits this machine, and replay the golden inputs on it.
 
         Args:
-            path: A bundle (`bundles/mnist_cnn/1.0.0`) or the model's folder above it.
+            path: A bundle (`bundles/mnist_cnn/1.0.0`), the model's folder above it, or a bare name, which is looked up; see
+                `edge.search_path.find`. Of several versions the newest is taken.
             variant: A recipe or file name, where the first that fits the target should not be taken.
             runtime: `ai-edge-litert`, `tflite-runtime` or `onnxruntime`, where any installed one should not be taken.
             target: `device` or `server`: whose files to take.
             threads: Processor threads for one inference, at least 1.
             device: `cpu`, `cuda` (fails where CUDA does not truly work) or `auto`; for onnxruntime.
+            replay: Replay all golden inputs, even where this machine keeps a verdict of theirs; see `edge.proof`.
 
         Raises:
             BundleError: The bundle is incomplete, altered or unsafe.
@@ -81,15 +79,14 @@ class Model:
         """
         if threads < 1:
             raise InputError(f"threads is {threads}, expected at least 1")
-        bundle = open_bundle(Path(path))
-        at_hand = [runtime] if runtime else list(runtimes.installed())
+        bundle = open_bundle(path)
+        installed = runtimes.installed()
+        at_hand = [runtime] if runtime else list(installed)
         if not at_hand:
-            remedies = "; or ".join(known.remedy for known in runtimes.KNOWN.values())
+            remedies = "; or ".join(dict.fromkeys(runtimes.remedy(name) for name in runtimes.KNOWN))
             raise RuntimeMissingError(f"no runtime is installed that could run {bundle.contract.name}: {remedies}")
-        chosen, name = choose(bundle.variants, at_hand, target, variant)
-        loaded = runtimes.load(name, bundle.file(chosen), bundle.contract.main, chosen, Options(threads, device))
-        where = f"{bundle.contract.name} {bundle.contract.version}, {chosen.file} on {name} {loaded.version} ({loaded.provider})"
-        drift = golden.replay_model(bundle.golden, loaded.run, chosen.tolerance, where)
+        chosen, name = choose(bundle.variants, at_hand, target, variant, {} if runtime else installed)
+        loaded, drift = proof.load(bundle, chosen, name, Options(threads, device), alone=target == "server", replay=replay)
         return cls(bundle, chosen, loaded, drift)
 
     @property
@@ -109,12 +106,27 @@ class Model:
         """
         return self.predict_many([value])[0]
 
-    def predict_many(self, values: list[Any]) -> list[Prediction]:
+    def predict_many(self, values: Iterable[Any]) -> list[Prediction]:
         """Answer several inputs in one run of the model; see `predict`."""
-        if not values:
-            return []
-        rows = [self.prepare(value) for value in values]
-        return self.interpret(self.run(self.stack(rows)), [row.frame for row in rows])
+        prepared = [self.prepare(value) for value in values]
+        return self.interpret(self.run(self.stack(prepared)), [row.frame for row in prepared]) if prepared else []
+
+    def stream(self, frames: Union[str, Path, Iterable[Any]], *, skip: Optional[bool] = None) -> Stream[Prediction]:
+        """Answer frames as they come, always the latest: while the model is busy, frames are skipped and never queued.
+
+        Args:
+            frames: An iterable, such as a generator that reads a camera, of what `predict` takes; each frame is an object of its
+                own, since the next one is read while the model runs. Or a folder, whose pictures come in the order of their names.
+            skip: False answers every frame, and reads the next one only then; so it is with a folder unless True is said.
+
+        Returns:
+            An iterator over predictions, with `frame`, `number` and `skipped`. Close it, or use `with`; a loop that is left
+            ends the reading too.
+
+        Raises:
+            InputError: There is no such folder, or the frames cannot be gone through.
+        """
+        return Stream(self.predict, frames, skip)
 
     def prepare(self, value: Any) -> Row:
         """Preprocess one input into one row per tensor, each checked against the contract.
@@ -122,37 +134,15 @@ class Model:
         Raises:
             InputError: The value does not fit; the message says what was expected.
         """
-        tensors = self.contract.main.inputs
-        names = [tensor.name for tensor in tensors]
-        frame: Optional[Aside] = None
-        if isinstance(value, Mapping) and not self._prepare.takes_objects:
-            rows = dict(value)
-        elif len(tensors) == 1:
-            array, frame = self._prepare.framed(value)
-            rows = {tensors[0].name: array}
-        else:
-            raise InputError(f"{self.contract.name}: got {type(value).__name__}, expected a mapping with {', '.join(names)}")
-        unknown = sorted(set(rows) - set(names))
-        if unknown:
-            raise InputError(f"{self.contract.name}: no input is called {unknown[0]!r}; there are {', '.join(names)}")
-        prepared = Row({tensor.name: self._row(tensor, rows) for tensor in tensors})
-        prepared.frame = frame
-        self._check_axes(prepared)
-        return prepared
+        return rows.prepare(self.contract, self._prepare, value)
 
-    def stack(self, rows: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    def stack(self, prepared: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         """Put prepared rows together into (N, …) arrays.
 
         Raises:
             InputError: They differ in the size of a dynamic axis.
         """
-        for name in rows[0]:
-            shapes = {row[name].shape for row in rows}
-            if len(shapes) != 1:
-                raise InputError(
-                    f"{self.contract.name}: input {name!r} comes in shapes {sorted(shapes)}, expected one; send them one by one"
-                )
-        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        return rows.stack(self.contract.name, prepared)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Run logical (N, …) arrays by tensor name, N at least 1; give logical (N, …) arrays by tensor name.
@@ -160,28 +150,16 @@ class Model:
         Raises:
             InputError: An array is missing, unknown, or of another dtype or shape than the contract's.
         """
-        tensors = self.contract.main.inputs
-        if set(inputs) != {tensor.name for tensor in tensors}:
-            raise InputError(f"{self.contract.name}: got {', '.join(inputs) or 'no input'}, expected {', '.join(t.name for t in tensors)}")
-        count = len(next(iter(inputs.values())))
-        for tensor in tensors:
-            array = inputs[tensor.name]
-            if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape) or len(array) != count or count < 1:
-                raise InputError(
-                    f"{self.contract.name}: input {tensor.name!r} is {array.dtype} {array.shape}, "
-                    f"expected {tensor.dtype} {tensor.shape} with 1 sample or more; see contract.json"
-                )
+        rows.check_batch(self.contract, inputs)
         return self.runtime.run(inputs)
 
     def interpret(self, outputs: Mapping[str, Array], frames: Optional[Sequence[Optional[Aside]]] = None) -> list[Prediction]:
         """Postprocess (N, …) outputs into N answers; boxes go back into the pictures whose frames are given, one a row or None."""
         count = len(next(iter(outputs.values())))
         first = self.contract.main.outputs[0].name
-        rows = [{name: array[i] for name, array in outputs.items()} for i in range(count)]
-        results = [self._interpret(row[first]) for row in rows]
-        if frames is not None:
-            results = [_as_asked(result, frame) for result, frame in zip(results, frames)]
-        return [Prediction(row, result) for row, result in zip(rows, results)]
+        samples = [{name: array[i] for name, array in outputs.items()} for i in range(count)]
+        results = [self._interpret(sample[first]) for sample in samples]
+        return [_answer(sample, result, frame) for sample, result, frame in zip(samples, results, frames or [None] * count)]
 
     def generate(
         self, prompt: str, *, length: int = DEFAULT_LENGTH, temperature: float = 1.0, top_k: int = 0, seed: Optional[int] = None
@@ -212,45 +190,28 @@ class Model:
             raise UsageError(f"{self.contract.name} does not write texts, it has no state that goes round; use predict")
         return Generation(self._steps, order)
 
+    def close(self) -> None:
+        """Let the runtime go; its memory and its threads go with it, and nothing can be asked any more."""
+        self.runtime = Closed(f"{self.contract.name} {self.contract.version}")
+
     def __enter__(self) -> Model:
         """Give the model itself: `with Model.open(path) as model:`."""
         return self
 
     def __exit__(self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
-        """Let the runtime go; its memory is freed with it."""
-        del self.runtime
+        """Close the model."""
+        self.close()
 
-    def _check_axes(self, rows: Mapping[str, Array]) -> None:
-        """Hold axes of one name (`length`) to one size across all inputs."""
-        seen: dict[str, tuple[str, int]] = {}
-        for tensor in self.contract.main.inputs:
-            for axis, size in zip(tensor.row_shape, rows[tensor.name].shape):
-                if not isinstance(axis, str):
-                    continue
-                first, expected = seen.setdefault(axis, (tensor.name, size))
-                if size != expected:
-                    raise InputError(
-                        f"{self.contract.name}: {axis} is {size} in {tensor.name!r} and {expected} in {first!r}, expected one size"
-                    )
-
-    def _row(self, tensor: Tensor, rows: Mapping[str, Any]) -> Array:
-        if tensor.name not in rows:
-            raise InputError(f"{self.contract.name}: input {tensor.name!r} is missing")
-        try:
-            row = np.asarray(rows[tensor.name])
-        except ValueError as error:
-            raise InputError(f"{self.contract.name}: input {tensor.name!r} is no array ({error})") from None
-        if row.dtype != tensor.dtype or not tensor.takes_row(row.shape):
-            raise InputError(
-                f"{self.contract.name}: input {tensor.name!r} is {row.dtype} {row.shape}, "
-                f"expected {tensor.dtype} {tensor.row_shape}; see contract.json"
-            )
-        check_range(row, tensor, f"{self.contract.name}: input {tensor.name!r}")
-        return row
+    def __repr__(self) -> str:
+        """Say in one line which file runs on what, and how far it is from the trainer's answers."""
+        drift = f"{max(self.drift.values()):.3g}" if self.drift else "unknown"
+        runs = f"{self.variant.file} on {self.runtime.name} {self.runtime.version} ({self.runtime.provider})"
+        return f"Model({self.contract.name} {self.contract.version}, {self.contract.task}: {runs}, golden drift {drift})"
 
 
-def _as_asked(result: Any, frame: Optional[Aside]) -> Any:
+def _answer(sample: Mapping[str, Array], result: Any, frame: Optional[Aside]) -> Prediction:
     """Give boxes in pixels of the caller's picture, and of a ranking as much as was asked for."""
     if isinstance(frame, Frame) and isinstance(result, Boxes):
-        return frame.back(result)
-    return frame.first(result) if isinstance(frame, Wanted) and isinstance(result, tuple) else result
+        return Prediction(sample, frame.back(result), frame.picture)
+    asked = frame.first(result) if isinstance(frame, Wanted) and isinstance(result, tuple) else result
+    return Prediction(sample, asked)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Optional
+from typing import Any, Literal, Optional
 
-from edge.contract import DType, Target
-from edge.errors import ContractError
+from edge.contract import SCHEMA, DType, Target
+from edge.errors import ContractError, RuntimeMissingError
+from edge.migrations import migrate
 from edge.schema import decode, encode, read_json, refuse
 from edge.storage import safe_relative
 
@@ -84,13 +86,20 @@ def dumps(variants: tuple[Variant, ...]) -> str:
     return json.dumps([encode(variant) for variant in variants], indent=2, ensure_ascii=False) + "\n"
 
 
-def loads(text: str | bytes, where: str = "variants.json") -> tuple[Variant, ...]:
+def loads(text: str | bytes, where: str = "variants.json", beside: Any = None) -> tuple[Variant, ...]:
     """Read `variants.json`.
+
+    Args:
+        text: Its content.
+        where: What to call it in messages.
+        beside: The JSON of the contract that it lies beside, which tells its format; None means today's.
 
     Raises:
         ContractError: Not JSON, no list, or a field is wrong; the message names it.
     """
     data = read_json(text, where)
+    if beside is not None:
+        data = migrate({"contract.json": beside, "variants.json": data}, SCHEMA)["variants.json"]
     if not isinstance(data, list) or not data:
         raise ContractError(f"{where}: expected a list of one variant or more")
     try:
@@ -102,29 +111,52 @@ def loads(text: str | bytes, where: str = "variants.json") -> tuple[Variant, ...
     return variants
 
 
-def choose(variants: tuple[Variant, ...], runtimes: list[str], target: str, wanted: Optional[str] = None) -> tuple[Variant, str]:
+def choose(
+    variants: tuple[Variant, ...],
+    runtimes: list[str],
+    target: str,
+    wanted: Optional[str] = None,
+    installed: Optional[Mapping[str, str]] = None,
+) -> tuple[Variant, str]:
     """Take the first variant for a target that passed on a runtime at hand, in the order of `variants.json`.
+
+    A runtime that is older than the one a file was proved on is passed over. Whoever names such a runtime gets it, since
+    then the golden inputs decide.
 
     Args:
         variants: What the bundle holds.
         runtimes: Names of the runtimes that may be used, the preferred first.
         target: `server`, `device` or `browser`.
         wanted: A recipe (`static_wi8_ai8`) or file name that overrides the target.
+        installed: Their versions, to be held against `min_runtime`; what is not in it is of no age.
 
     Returns:
         The variant and the runtime to run it on.
 
     Raises:
         ContractError: No variant fits; the message lists what there is and what each one passed on.
+        RuntimeMissingError: One would, on a newer release of a runtime that is installed.
     """
     if wanted is None:
         candidates = [v for v in variants if target in v.targets]
     else:
         candidates = [v for v in variants if wanted in (v.recipe, v.file, f"{v.format}:{v.recipe}")]
-    for variant in candidates:
-        for runtime in runtimes:
-            if runtime in variant.passed:
-                return variant, runtime
+    fitting = [(variant, runtime) for variant in candidates for runtime in runtimes if runtime in variant.passed]
+    for variant, runtime in fitting:
+        if not older((installed or {}).get(runtime, ""), variant.min_runtime.get(runtime, "")):
+            return variant, runtime
+    if fitting:
+        variant, runtime = fitting[0]
+        raise RuntimeMissingError(
+            f"{runtime} {(installed or {})[runtime]} is installed, but {variant.file} was proved on {variant.min_runtime[runtime]}: "
+            f"install that or a newer release, or name it (--runtime {runtime}) and let the golden inputs decide"
+        )
     listed = "; ".join(f"{v.file} for {'/'.join(v.targets)} passed on {', '.join(v.passed) or 'nothing'}" for v in variants)
     asked = f"variant {wanted!r}" if wanted else f"target {target!r}"
     raise ContractError(f"no file fits {asked} on {', '.join(runtimes) or 'no runtime'}; there are {listed}")
+
+
+def older(version: str, least: str) -> bool:
+    """Tell whether a release is older than another, by their numbers; what has none is of no age."""
+    one, other = (tuple(int(n) for n in re.findall(r"\d+", text.partition("+")[0])[:3]) for text in (version, least))
+    return bool(one and other) and one < other

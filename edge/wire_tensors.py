@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -25,6 +26,7 @@ DATATYPES: Mapping[str, str] = {
     "bool": "BOOL",
 }
 _WHOLE = {dtype: (np.iinfo(dtype).min, np.iinfo(dtype).max) for dtype in ("uint8", "int8", "int32", "int64")}  # nothing is outside
+_WIRE = {dtype: np.dtype("uint8" if dtype == "bool" else dtype).newbyteorder("<") for dtype in DATATYPES}
 DTYPES = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 
 
@@ -86,7 +88,7 @@ def read_tensor(entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...], ta
     if start is not None:
         if "data" in entry:
             raise InputError(f"{where} has data and binary_data_size, expected one of them")
-        return _from_bytes(tail.body, start, count, dtype, where, finite).reshape(shape)
+        return from_bytes(tail.body, start, count, dtype, where, finite).reshape(shape)
     if "data" not in entry:
         raise InputError(f"{where}: data is missing, expected {count} values, or parameters.binary_data_size")
     array = to_array(entry["data"], dtype, f"{where}: data", max(len(shape), 1))
@@ -96,14 +98,31 @@ def read_tensor(entry: Mapping[str, Any], dtype: str, shape: tuple[int, ...], ta
     return array.reshape(shape)
 
 
-def _from_bytes(body: bytes, start: int, count: int, dtype: str, where: str, finite: bool) -> Array:
-    wire = np.dtype("uint8" if dtype == "bool" else dtype).newbyteorder("<")
+def from_bytes(body: bytes, start: int, count: int, dtype: str, where: str, finite: bool) -> Array:
+    """Read little-endian values; see `read_tensor`.
+
+    Args:
+        body: At least as long as it must be.
+        start: Where the values begin.
+        count: How many there are.
+        dtype: The contract's dtype.
+        where: What the tensor is, for messages.
+        finite: Whether NaN and Infinity are refused.
+
+    Returns:
+        A flat array; it may be read-only.
+
+    Raises:
+        InputError: A value does not fit.
+    """
+    wire = _WIRE[dtype]
     array = np.frombuffer(body, dtype=wire, count=count, offset=start)
     if dtype == "bool" and count and array.max() > 1:
         raise InputError(f"{where} holds the byte {array.max()}, expected 0 or 1 (BOOL)")
     if dtype == "float32" and finite and not np.isfinite(array).all():
         raise InputError(f"{where} holds NaN or Infinity, expected finite numbers")
-    return np.require(array.astype(dtype, copy=False), requirements="A")
+    native = array.astype(dtype, copy=False)
+    return native if native.flags.aligned else native.copy()
 
 
 def write_message(
@@ -120,10 +139,15 @@ def write_message(
     Raises:
         InputError: A dtype that the protocol has no name for here, or NaN or Infinity in JSON.
     """
+    plain = "id" not in document and all(type(value) is str for value in document.values())  # ids differ, the rest is often the same
+    if plain and tensors and all(binary and _datatype(array.dtype) for _, array, binary in tensors):
+        layout = tuple((name, array.dtype, array.shape) for name, array, _ in tensors)
+        head, headers = _binary_head(tuple(document.items()), side, layout)
+        return Message(b"".join((head, *(_little_endian(array) for _, array, _ in tensors))), headers)
     entries: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for name, array, binary in tensors:
-        datatype = DATATYPES.get(array.dtype.name)
+        datatype = _datatype(array.dtype)
         if datatype is None and texts is not None and array.dtype.kind in "USO":
             words, content = texts(array, repr(name))
             entries.append({"name": name, "datatype": "BYTES", "shape": list(array.shape)})
@@ -134,7 +158,7 @@ def write_message(
             raise InputError(f"{name!r} is {array.dtype}, expected one of {', '.join(DATATYPES)}")
         entry: dict[str, Any] = {"name": name, "datatype": datatype, "shape": list(array.shape)}
         if binary:
-            content = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes()
+            content = _little_endian(array)
             entry["parameters"] = {"binary_data_size": len(content)}
             tail.append(content)
         else:
@@ -145,6 +169,29 @@ def write_message(
     if not tail:
         return Message(header, {"Content-Type": "application/json"})
     return Message(header + b"".join(tail), {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(len(header))})
+
+
+@lru_cache(maxsize=64)
+def _datatype(dtype: np.dtype[Any]) -> Optional[str]:
+    """Name a dtype in the protocol's terms, None where it has no name."""
+    return DATATYPES.get(dtype.name)
+
+
+def _little_endian(array: Array) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+@lru_cache(maxsize=256)
+def _binary_head(
+    document: tuple[tuple[str, Any], ...], side: str, layout: tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]
+) -> tuple[bytes, Mapping[str, str]]:
+    """Write the document of a message whose tensors all follow it as bytes, and its HTTP headers: the same for every such message."""
+    entries = []
+    for name, dtype, shape in layout:
+        size = {"binary_data_size": math.prod(shape) * dtype.itemsize}
+        entries.append({"name": name, "datatype": _datatype(dtype), "shape": list(shape), "parameters": size})
+    head = dumps({**dict(document), side: entries})
+    return head, {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(len(head))}
 
 
 def check_range(array: Array, tensor: Tensor, where: str) -> None:

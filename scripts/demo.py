@@ -99,7 +99,7 @@ def in_process(bundle: Path, variant: str, place: str, pixels: np.ndarray[Any, A
     prediction = model.predict(pixels)
     ms = median_ms(lambda: model.predict(pixels))
     return Answer(
-        place, str(prediction.label), float(prediction.score or 0), prediction.outputs["logits"], model.variant.size_bytes / 1000, ms
+        place, prediction.label, prediction.score, prediction.outputs["logits"], model.variant.size_bytes / 1000, ms
     )
 
 

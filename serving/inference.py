@@ -12,6 +12,7 @@ import numpy as np
 from edge import metric_names as names
 from edge.errors import InputError
 from edge.json_tensors import dumps
+from edge.layouts import Layouts
 from edge.model import Model, Row
 from edge.protocol import HEADER_LENGTH, Message, decode_request, encode_response
 from edge.steps import Aside
@@ -43,8 +44,15 @@ def is_small(size: int, binary: bool) -> bool:
     return size <= (SMALL_BINARY_BYTES if binary else SMALL_BYTES)
 
 
-def read_infer(model: Model, body: Body, header_length: str | None, max_batch: int) -> Work:
+def read_infer(model: Model, body: Body, header_length: str | None, max_batch: int, layouts: Layouts | None = None) -> Work:
     """Read a V2 inference request: logical tensors in, logical tensors out, no steps but what texts (BYTES) need to become tensors.
+
+    Args:
+        model: The model.
+        body: The whole body.
+        header_length: Length of the JSON, where bytes follow it.
+        max_batch: The most samples that are taken.
+        layouts: What the JSON of earlier requests said; used on one thread.
 
     Raises:
         InputError: The request does not fit the contract.
@@ -53,7 +61,11 @@ def read_infer(model: Model, body: Body, header_length: str | None, max_batch: i
     start = time.perf_counter()
     expect_type(body, (*JSON_TYPES, *BINARY_TYPES))
     contract = model.contract
-    request = decode_request(body.content, contract.main, header_length, max_batch=max_batch, texts=inputs.takes_texts(contract))
+    request = None if layouts is None else layouts.read(body.content, header_length)
+    if request is None:
+        request = decode_request(body.content, contract.main, header_length, max_batch=max_batch, texts=inputs.takes_texts(contract))
+        if layouts is not None:
+            layouts.learn(body.content, header_length, contract.main, request)
 
     def answer(outputs: Mapping[str, Array]) -> Message:
         return encode_response(contract.name, contract.version, outputs, request)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from edge import metric_names as names
+from serving.tally import Tally
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
@@ -40,38 +40,13 @@ class Metrics:
         self._device = Gauge(*_named(names.MODEL_DEVICE), registry=self._registry, multiprocess_mode="livemax")
         self._threads = Gauge(*_named(names.MODEL_THREADS), registry=self._registry, multiprocess_mode="livemax")
         self._memory = Gauge(*_named(names.MEMORY), registry=self._registry, multiprocess_mode="livesum")
-        # Looking a time series up by its labels takes longer than counting; labels come from closed sets, so these stay small.
-        self._counted: dict[tuple[str, str, str, int], Counter] = {}
-        self._timed: dict[tuple[str, str, str], Histogram] = {}
-
-    def request(self, model: str, version: str, route: str, code: int) -> None:
-        """Count an answered request."""
-        key = (model, version, route, code)
-        counter = self._counted.get(key)
-        if counter is None:
-            counter = self._counted[key] = self._requests.labels(model, version, route, str(code))
-        counter.inc()
+        self._tally = Tally(self._requests, self._stages, self._batches)
+        self.request = self._tally.request  # counts an answered request
+        self.stages = self._tally.stages  # records what an inference request took, and the batch in which it ran
 
     def error(self, model: str, version: str, route: str, reason: str) -> None:
         """Count a refused or failed request."""
         self._errors.labels(model, version, route, names.reason_label(reason)).inc()
-
-    def stages(self, model: str, version: str, seconds: Mapping[str, float]) -> None:
-        """Record how long each stage of a request took."""
-        for stage, value in seconds.items():
-            key = (model, version, stage)
-            histogram = self._timed.get(key)
-            if histogram is None:
-                histogram = self._timed[key] = self._stages.labels(*key)
-            histogram.observe(value)
-
-    def batch(self, model: str, version: str, samples: int) -> None:
-        """Record the size of the batch in which a request ran."""
-        key = (model, version, "")
-        histogram = self._timed.get(key)
-        if histogram is None:
-            histogram = self._timed[key] = self._batches.labels(model, version)
-        histogram.observe(samples)
 
     def batch_limit(self, model: str, version: str, limit: int) -> None:
         """Say up to which size batches pay."""
@@ -125,7 +100,12 @@ class Metrics:
         """Give everything in the Prometheus text format, over all workers."""
         return generate_latest(self._everything())
 
+    def carry(self) -> None:
+        """Bring up to date what other workers are to see."""
+        self._tally.carry()
+
     def _everything(self) -> CollectorRegistry:
+        self._tally.carry()
         if not os.environ.get(_DIRECTORY):
             return self._registry
         everything = CollectorRegistry()
@@ -134,6 +114,7 @@ class Metrics:
 
     def close(self) -> None:
         """Take this process's gauges out of the sum; counters stay."""
+        self._tally.carry()
         if os.environ.get(_DIRECTORY):
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 

@@ -128,6 +128,7 @@ class InferencePath:
             self._metrics.ran(name, version, lane.batches, lane.ran)
             lane.batches = lane.ran = 0
         self._metrics.memory()
+        self._metrics.carry()
 
     @staticmethod
     def takes(scope: Scope) -> bool:
@@ -185,8 +186,7 @@ class InferencePath:
         """Count what the stages of an answered request took; encoding has `begun` when, and all of it had its `start`."""
         ended = time.perf_counter()
         seconds = {names.QUEUE: outcome.waited, names.INFERENCE: outcome.ran, names.POSTPROCESS: ended - begun, names.TOTAL: ended - start}
-        self._metrics.stages(entry.name, entry.version, {**work.seconds, **seconds})
-        self._metrics.batch(entry.name, entry.version, outcome.samples)
+        self._metrics.stages(entry.name, entry.version, outcome.samples, {**work.seconds, **seconds})
 
     def admit(self, entry: Entry, headers: Mapping[bytes, bytes]) -> tuple[Lane, float]:
         """Let a request in before anything of its body is looked at; gives its queue, and when it must be answered.
@@ -224,7 +224,7 @@ class InferencePath:
             reader.release()
         seconds = {names.DECODE: decoded - start, names.FIRST_TOKEN: stream.first - start, **stream.seconds}
         if not reason:
-            self._metrics.stages(entry.name, entry.version, {**seconds, names.TOTAL: time.perf_counter() - start})
+            self._metrics.stages(entry.name, entry.version, 0, {**seconds, names.TOTAL: time.perf_counter() - start})
         self._metrics.tokens(entry.name, entry.version, generation.count)
         return reason
 

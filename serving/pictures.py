@@ -63,8 +63,10 @@ def wanted(accept: str, contract: Contract, count: int) -> bool:
 
 def message(prediction: Prediction, value: Any) -> Message:
     """Make the PNG of one answer; `value` is what was sent, an encoded picture or its pixels."""
-    image = prediction.image
-    content = png.encode(image) if image is not None else drawn(decode_image(value, Context(), channels=3), prediction.boxes)
+    if prediction.kind == "picture":
+        content = png.encode(prediction.image)
+    else:
+        content = drawn(decode_image(value, Context(), channels=3), prediction.boxes)
     return Message(content, {"Content-Type": png.MEDIA_TYPE})
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.bundle import versions
 from edge.errors import BundleError, ProviderError, TandemError, UnknownModelError
 from edge.json_tensors import shown
+from edge.layouts import Layouts
 from edge.model import Model
 from serving.errors import NotReadyError
 from serving.latency import Latency, measure
@@ -33,6 +34,7 @@ class Entry:
     latency: Latency = field(default_factory=lambda: Latency((1,), (0.0,)))
     message: str = LOADING
     threads: int = 1
+    layouts: Layouts = field(default_factory=Layouts, repr=False)
 
     @property
     def state(self) -> str:

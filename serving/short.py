@@ -6,7 +6,8 @@ It does for one request what `serving/path.py` does, with the same parts; `servi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from edge.protocol import HEADER_LENGTH
@@ -23,7 +24,7 @@ from serving.responses import REQUEST_ID
 if TYPE_CHECKING:
     from serving.access import Guard
 
-Reply = Callable[[int, list[tuple[bytes, bytes]], bytes], None]
+Reply = Callable[[int, bytes, bytes], None]
 Caller = tuple[str, int] | None
 _ID, _LENGTH = REQUEST_ID.lower().encode(), HEADER_LENGTH.lower().encode()
 
@@ -44,7 +45,7 @@ class ShortWay:
             headers: Names in lower case.
             content: The whole body.
             caller: Its address.
-            reply: Takes status, headers and body, once.
+            reply: Takes status, header lines and body, once.
         """
         request = _Request(self._path, asked, request_identifier(headers.get(_ID, b"").decode("latin-1")), reply)
         if self._guard is not None:
@@ -80,7 +81,7 @@ class _Request:
             kind, length = headers.get(b"content-type", b"").decode("latin-1"), headers.get(_LENGTH)
             body = Body(content, kind.partition(";")[0].strip().lower(), kind)
             text = None if length is None else length.decode("latin-1")
-            self._work = work = inference.read_infer(entry.opened(), body, text, path.most_samples)
+            self._work = work = inference.read_infer(entry.opened(), body, text, path.most_samples, entry.layouts)
             path.scheduler.submit(self._lane, Job(work.inputs, work.count, deadline, self._done))
         except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
             self._failed(error)
@@ -96,8 +97,7 @@ class _Request:
             self._failed(error)
             return
         self._release()
-        sent = [(key.lower().encode(), value.encode()) for key, value in message.headers.items()]
-        self._reply(200, [*sent, (_ID, self._id.encode()), *ANSWER], message.body)
+        self._reply(200, _answer_lines(tuple(message.headers.items())) + self._named(), message.body)
         self._record(self._asked.route, self._entry.name, self._entry.version, 200, "")
 
     def _failed(self, error: Exception) -> None:
@@ -108,8 +108,12 @@ class _Request:
         """Answer and count what is not to be."""
         response, reason = self._path.border.refuse(error, self._id)
         headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
-        self._reply(response.status_code, [*headers, (_ID, self._id.encode()), *extra], bytes(response.body))
+        self._reply(response.status_code, _lines((*headers, *extra)) + self._named(), bytes(response.body))
         self._record(route, model, version, response.status_code, reason)
+
+    def _named(self) -> bytes:
+        """Write the header that names the request."""
+        return b"%b: %b\r\n" % (_ID, self._id.encode())
 
     def _release(self) -> None:
         """Count no more what it held."""
@@ -120,3 +124,13 @@ class _Request:
 
     def _record(self, route: str, model: str, version: str, code: int, reason: str) -> None:
         self._path.border.record(Done("POST", route, model, version, code, reason, self._id), time.perf_counter() - self._start)
+
+
+def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+
+
+@lru_cache(maxsize=256)
+def _answer_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Write the headers of an answer: a length in JSON is all that differs from one to the next."""
+    return _lines((*((key.lower().encode(), value.encode()) for key, value in headers), *ANSWER))

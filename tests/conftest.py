@@ -12,9 +12,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# Before anything under test is imported: no display, no telemetry, no colours in messages that tests read.
+# Before anything under test is imported: no display, no telemetry, no colours in messages that tests read, no verdicts in the home.
 os.environ.update(
-    {"BENTOML_DO_NOT_TRACK": "True", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg", "NO_COLOR": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    {
+        **{"BENTOML_DO_NOT_TRACK": "True", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg", "NO_COLOR": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        "TANDEM_VERDICTS": "off",
+    }
 )
 
 # The examples are the same on every run and no test fails because the machine was busy; `make ci-full` sets HYPOTHESIS_PROFILE=thorough.

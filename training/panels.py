@@ -73,8 +73,9 @@ def sample(row: Array) -> str | None:
 
 
 def file(name: str, content: bytes) -> str:
-    """Give a picture's file, PNG or GIF by its name, as a `data:` address."""
-    return f"data:image/{name.rsplit('.', 1)[-1]};base64,{base64.b64encode(content).decode()}"
+    """Give a picture's file, PNG, GIF or SVG by its name, as a `data:` address."""
+    kind = name.rsplit(".", 1)[-1].replace("svg", "svg+xml")
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _axes(figure: Figure) -> Axes:

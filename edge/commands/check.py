@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any
 
-from edge import golden, runtimes
+from edge import proof, runtimes
 from edge.bundle import Bundle, open_bundle
 from edge.errors import EXIT_ENVIRONMENT, TandemError
 from edge.runtimes import Options
@@ -56,10 +56,8 @@ def replay_all(bundle: Bundle) -> list[dict[str, Any]]:
             elif name not in at_hand:
                 row["verdict"] = "not installed here"
             else:
-                where = f"{bundle.contract.name} {bundle.contract.version}, {variant.file} on {name} {at_hand[name]}"
                 try:
-                    loaded = runtimes.load(name, bundle.file(variant), bundle.contract.main, variant, Options())
-                    row["drift"] = golden.replay_model(bundle.golden, loaded.run, variant.tolerance, where)
+                    _, row["drift"] = proof.load(bundle, variant, name, Options(), replay=True)
                     row["exit_code"] = 0
                     row["verdict"] = f"ok, differs by at most {max(row['drift'].values()):.3g} (tolerance {variant.tolerance:.3g})"
                 except TandemError as error:

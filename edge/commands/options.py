@@ -10,14 +10,16 @@ from edge.model import Model
 from edge.runtimes import KNOWN
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the bundle and how to run it."""
+def add_model_arguments(parser: argparse.ArgumentParser, threads: bool = True) -> None:
+    """Add the bundle and how to run it; a command with a `--threads` of its own sets `threads` to False."""
     parser.add_argument("bundle", help="a released bundle, such as bundles/mnist_cnn/1.0.0 or the folder above it")
     parser.add_argument("--variant", help="recipe or file name, such as static_wi8_ai8 (default: the first that fits this machine)")
     parser.add_argument("--runtime", choices=sorted(KNOWN), help="runtime to use (default: the first installed one that passed)")
     parser.add_argument("--target", choices=("device", "server"), default="device", help="whose files to take (default: device)")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
+    if threads:
+        parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
     parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="for onnxruntime (default: cpu)")
+    parser.add_argument("--replay", action="store_true", help="replay all golden inputs, even where this machine keeps their verdict")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
 
@@ -30,7 +32,15 @@ def open_model(args: argparse.Namespace) -> Model:
     """
     if not 1 <= args.threads <= 256:
         raise UsageError(f"--threads is {args.threads}, expected 1 to 256")
-    return Model.open(args.bundle, variant=args.variant, runtime=args.runtime, target=args.target, threads=args.threads, device=args.device)
+    return Model.open(
+        args.bundle,
+        variant=args.variant,
+        runtime=args.runtime,
+        target=args.target,
+        threads=args.threads,
+        device=args.device,
+        replay=args.replay,
+    )
 
 
 def describe(model: Model) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", action="append", default=[], metavar="TEXT", help="a text for a model that takes texts; may be repeated")
     writing.add_arguments(parser)
     parser.add_argument("--outputs", action="store_true", help="add the model's raw outputs to the JSON")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the picture that the model gives, as PNG; for one INPUT")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the picture that the model gives, or yours with its boxes, as PNG; for one INPUT"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             code = code or error.exit_code
             continue
         answer = {"input": path, **prediction.to_dict(), "latency_ms": elapsed_ms}
-        if args.out is not None and prediction.image is not None:
+        if args.out is not None and prediction.kind in ("picture", "boxes"):
             _write(args.out, png.encode(prediction.image))
         if args.outputs:
             answer["outputs"] = {name: row.tolist() for name, row in prediction.outputs.items()}
@@ -112,7 +114,7 @@ def _check_out(model: Model, args: argparse.Namespace) -> None:
     """Refuse --out where there will not be one picture, and a name that promises another format."""
     if len(args.inputs) != 1:
         raise UsageError(f"--out takes the picture of one INPUT, {len(args.inputs)} were given; run them one by one")
-    if all(step.name != "picture" for step in model.contract.postprocess):
+    if all(step.name not in ("picture", "decode_boxes") for step in model.contract.postprocess):
         raise UsageError(f"--out: {model.contract.name} gives no picture, it is for {model.contract.task}; leave it out")
     if args.out.suffix.lower() != ".png":
         raise UsageError(f"--out is {args.out}, expected a name that ends in .png")
@@ -127,15 +129,14 @@ def _write(path: Path, content: bytes) -> None:
 
 def _sentence(model: Model, prediction: Prediction) -> str:
     """Give one line for people."""
-    if prediction.ranking:
+    if prediction.kind == "ranking" and prediction.ranking:
         return "  ".join(f"{item.label} ({item.score:.4f})" for item in prediction.ranking)
-    if prediction.image is not None:
+    if prediction.kind == "picture":
         height, width = prediction.image.shape[:2]
         return f"a picture of {width}×{height} pixels"
-    answer = prediction.to_dict()
-    if "boxes" in answer:
+    if prediction.kind == "boxes":
         return "; ".join(_place(item) for item in prediction.boxes) or "nothing found"
-    return f"{model.contract.main.outputs[0].name} = {json.dumps(answer['result'])}"
+    return f"{model.contract.main.outputs[0].name} = {json.dumps(prediction.to_dict()['result'])}"
 
 
 def _place(item: Box) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Optional, Protocol
 import numpy as np
 
 from edge.contract import Graph
-from edge.errors import RuntimeMissingError
+from edge.errors import RuntimeMissingError, UsageError
 from edge.variants import Variant
 
 Array = np.ndarray[Any, Any]
@@ -49,6 +49,26 @@ class Known:
     remedy: str
 
 
+class Closed:
+    """Stands in the place of a runtime that was let go, and says so."""
+
+    name = version = provider = "closed"
+    note = ""
+
+    def __init__(self, model: str) -> None:
+        """Remember whose runtime it was."""
+        self._model = model
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Refuse to run.
+
+        Raises:
+            UsageError: Always.
+        """
+        del inputs
+        raise UsageError(f"{self._model} is closed and its runtime is gone; open it again with Model.open")
+
+
 KNOWN: Mapping[str, Known] = {
     "ai-edge-litert": Known("ai_edge_litert", ("ai-edge-litert",), "edge.runtimes.tflite", "install the extra tflite of tandem-edge"),
     "tflite-runtime": Known(
@@ -67,6 +87,13 @@ def installed() -> dict[str, str]:
     return found
 
 
+def remedy(runtime: str) -> str:
+    """Say how to get a runtime; where it has no wheel for this Python or processor, why not, and what to take in its place."""
+    from edge.runtimes.wheels import obstacle  # only here: a machine that has its runtime needs no table
+
+    return obstacle(runtime) or KNOWN[runtime].remedy
+
+
 def load(runtime: str, path: Path, graph: Graph, variant: Variant, options: Options) -> Runtime:
     """Load a released file on a runtime.
 
@@ -79,7 +106,7 @@ def load(runtime: str, path: Path, graph: Graph, variant: Variant, options: Opti
     if known is None:
         raise RuntimeMissingError(f"no runtime is called {runtime!r}; there are {', '.join(KNOWN)}")
     if importlib.util.find_spec(known.module) is None:
-        raise RuntimeMissingError(f"{runtime} is not installed, but {path.name} is to run on it; {known.remedy}")
+        raise RuntimeMissingError(f"{runtime} is not installed, but {path.name} is to run on it; {remedy(runtime)}")
     adapter = importlib.import_module(known.adapter)
     loaded: Runtime = adapter.load(runtime, _version(known), path, graph, variant, options)
     return loaded

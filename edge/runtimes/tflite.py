@@ -13,6 +13,7 @@ import numpy as np
 from edge.contract import Graph, Tensor
 from edge.errors import GateError, RuntimeMissingError
 from edge.runtimes import KNOWN, Options, Runtime
+from edge.runtimes.delegation import Delegation, delegation
 from edge.variants import Physical, Variant
 
 Array = np.ndarray[Any, Any]
@@ -55,6 +56,10 @@ class TfliteRuntime:
                 for name, (index, physical, dtype) in self._outputs.items():
                     rows[name].append(_real(self._interpreter.get_tensor(index), physical, dtype))
         return {name: np.concatenate(parts) for name, parts in rows.items()}
+
+    def delegation(self) -> Delegation:
+        """Count the operators that XNNPACK has taken; see `edge.runtimes.delegation`."""
+        return delegation(self._interpreter._get_ops_details())
 
     def _invoke(self) -> None:
         """Run one sample; some operators find out only now that they cannot."""

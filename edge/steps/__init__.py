@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from edge.contract import Contract, Step
 from edge.errors import ContractError
-from edge.steps import bars, boxes, image, latent, picture, ratings, scores, terms, text, wordpiece
+from edge.steps import bars, boxes, image, latent, picture, ratings, scores, terms, text, wordpiece, words
 from edge.steps.context import Context
 from edge.steps.frame import Frame, place
 from edge.steps.ratings import Wanted
@@ -36,12 +36,13 @@ PREPROCESS: Table = {
     "wordpiece": (wordpiece.wordpiece, wordpiece.check_wordpiece),
     "mark_words": (terms.mark_words, terms.check_mark_words),
     "weigh_terms": (terms.weigh_terms, terms.check_weigh_terms),
+    "number_words": (words.number_words, words.check_number_words),
     "read_bars": (bars.read_bars, bars.check_read_bars),
     "read_json": (ratings.read_json, _nothing_to_check),
     "rate": (ratings.rate, ratings.check_rate),
     "draw_latent": (latent.draw_latent, latent.check_draw_latent),
 }
-TEXT_STEPS = ("tokenize", "wordpiece", "mark_words", "weigh_terms")  # those that take a text, as a string or a path
+TEXT_STEPS = ("tokenize", "wordpiece", "mark_words", "weigh_terms", "number_words")  # those that take a text, as a string or a path
 POSTPROCESS: Table = {
     "softmax": (scores.softmax, _nothing_to_check),
     "top_k": (scores.top_k, scores.check_top_k),
@@ -81,9 +82,11 @@ class Pipeline:
         for function, parameters in self.steps:
             before, value = value, function(value, self.context, **parameters)
             if function is image.resize:
-                frame = place(before.shape[:2], value.shape[:2], parameters.get("fit", "stretch"))
+                frame = replace(place(before.shape[:2], value.shape[:2], parameters.get("fit", "stretch")), picture=before)
             elif function is ratings.rate:
                 frame = ratings.wanted(before)
+            elif function is words.number_words:
+                frame = words.wanted(value)
         return value, frame
 
 

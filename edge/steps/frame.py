@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
 
 from edge.steps.boxes import Box, Boxes
 
@@ -11,7 +12,8 @@ from edge.steps.boxes import Box, Boxes
 class Frame:
     """A picture of `height` by `width` pixels, scaled to `inner` (height, width) and laid with its corner at `top`, `left`.
 
-    What is cut off by `cover` lies above or left of the input: `top` and `left` are then negative.
+    What is cut off by `cover` lies above or left of the input: `top` and `left` are then negative. `picture` holds the
+    pixels themselves, (height, width, C) uint8, so that boxes can be drawn into them.
     """
 
     height: int
@@ -19,6 +21,7 @@ class Frame:
     inner: tuple[int, int]
     top: int
     left: int
+    picture: Optional[Any] = field(default=None, compare=False, repr=False)
 
     def back(self, found: Boxes) -> Boxes:
         """Return boxes of the model's input in pixels of the caller's picture, cut off at its edges."""

@@ -31,7 +31,7 @@ Stars = np.ndarray[Any, np.dtype[np.uint8]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """How many recommendations a caller asked for."""
+    """How much of a ranking a caller asked for."""
 
     most: int
 

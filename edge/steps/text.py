@@ -11,7 +11,7 @@ import html
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,16 @@ def _content(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a text file") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start}, expected a text file") from None
+
+
+def entries(context: Context, vocabulary: str, step: str) -> Mapping[str, int]:
+    """Return the number of each entry of a vocabulary.
+
+    Raises:
+        ContractError: No folder of assets is known.
+        BundleError: The vocabulary is missing or damaged.
+    """
+    return _read(*asset_path(context, vocabulary, step))
 
 
 def asset_path(context: Context, asset: str, step: str) -> tuple[Path, int, int]:

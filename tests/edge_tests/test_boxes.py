@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge.contract import Step
-from edge.errors import ContractError
+from edge.errors import ContractError, UsageError
 from edge.model import Prediction
 from edge.steps import PREPROCESS
 from edge.steps.boxes import Box, Boxes, check_decode_boxes, decode_boxes, find
@@ -177,4 +177,5 @@ def test_an_answer_of_boxes_and_of_none():
     assert some.boxes == (box,)
     assert some.to_dict() == {"boxes": [{"label": "7", "index": 7, "score": 0.5, "box": [1.0, 2.0, 3.0, 4.0]}]}
     assert none.to_dict() == {"boxes": []}
-    assert (none.label, none.ranking) == (None, ())
+    with pytest.raises(UsageError, match="the answer is boxes and has no label; use .boxes or .image"):
+        none.label  # noqa: B018 - asking is the test

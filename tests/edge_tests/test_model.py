@@ -14,7 +14,7 @@ from PIL import Image
 import edge
 from edge import Model, contract, model, runtimes
 from edge.bundle import Bundle
-from edge.errors import ContractError, GateError, InputError, RuntimeMissingError
+from edge.errors import ContractError, GateError, InputError, RuntimeMissingError, UsageError
 from edge.golden import Golden
 from edge.model import Prediction
 from edge.steps.scores import Ranked
@@ -185,7 +185,9 @@ def test_model_without_postprocessing_gives_its_output(copy: Any, digits: np.nda
     copy.sign()
     plain = Model.open(copy.folder)
     answer = plain.predict(digits[0])
-    assert (answer.ranking, answer.label, answer.score) == ((), None, None)
+    assert answer.kind == "values"
+    with pytest.raises(UsageError, match="the answer is values and has no label; use .result or .outputs"):
+        answer.label  # noqa: B018 - asking is the test
     np.testing.assert_array_equal(answer.result, answer.outputs["logits"])
     assert answer.to_dict() == {"result": answer.outputs["logits"].tolist()}
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from edge import png
-from edge.errors import ContractError, InputError
+from edge.errors import ContractError, InputError, UsageError
 from edge.prediction import Prediction
 from edge.steps.context import Context
 from edge.steps.picture import check_picture, picture
@@ -70,8 +70,9 @@ def test_parameters_are_checked(parameters: dict, words: str) -> None:
     assert bool(check_picture(**parameters)) == bool(words)
 
 
-def test_an_answer_is_a_picture_or_is_none() -> None:
+def test_an_answer_is_a_picture_or_says_what_it_is() -> None:
     pixels = np.zeros((2, 2, 3), np.uint8)
     assert Prediction({}, pixels).image is pixels
     assert Prediction({}, pixels).to_dict()["media_type"] == "image/png"
-    assert Prediction({}, np.zeros((2, 2, 3), np.float32)).image is None
+    with pytest.raises(UsageError, match="the answer is values and has no image; use .result or .outputs"):
+        Prediction({}, np.zeros((2, 2, 3), np.float32)).image  # noqa: B018 - asking is the test

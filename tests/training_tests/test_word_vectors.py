@@ -1,13 +1,15 @@
-"""Word vectors: how posts are read, what counts as near, that a training can be put away, and what is said without gensim."""
+"""Word vectors: how texts are read, what is near and what is odd, that a training can be put away, and what is said without gensim."""
 
+import gensim
 import numpy as np
 import pytest
 import torch
 
 from edge.errors import InputError, SetupError
-from training.data import newsgroups
+from training import panels, words
+from training.data import chinese_texts, newsgroups
 from training.models import word2vec
-from training.models.word2vec import COUNT, RECIPE, WIDTH, Company, WordVectors
+from training.models.word2vec import CHINESE, COUNT, ENGLISH, RECIPE, WIDTH, Company, WordVectors
 
 HEAD = b"Category\tText\nd\tstring\nclass\t\n"
 
@@ -32,11 +34,37 @@ def test_posts_are_read_and_counted(monkeypatch):
     newsgroups.posts.cache_clear()
     try:
         assert newsgroups.posts() == (["one", "two", "two"], ["two", "three"])
-        assert newsgroups.commonest(2) == {"two": 3, "one": 1}
+        assert ENGLISH.commonest(2) == {"two": 3, "one": 1}
+        assert ENGLISH.note == f"2 posts of twenty newsgroups, {newsgroups.PACKAGE}"
         with pytest.raises(InputError, match="holds 3 different words, expected 4"):
-            newsgroups.commonest(4)
+            ENGLISH.commonest(4)
     finally:
         newsgroups.posts.cache_clear()
+
+
+def test_groups_are_classes(monkeypatch):
+    content = HEAD + b"".join(f"{group}\tpost {n} of {group}\n".encode() for group in "ab" for n in range(9))
+    monkeypatch.setattr(newsgroups, "_rows", lambda: newsgroups.parse(content, "here"))
+    splits = newsgroups.load(None)
+    assert splits.classes == ("a", "b")
+    for split in splits.parts().values():
+        assert [splits.classes[n] for n in split.targets] == [text.split()[-1] for text in split.inputs["text"]]
+    assert sum(len(split) for split in splits.parts().values()) == 18
+
+
+def test_a_tagged_newspaper_becomes_what_was_printed():
+    assert chinese_texts.untagged(["新/a  世纪/n  ——/w  １９９８年/t", "1/2/m 的/u"], "here") == ["新世纪——１９９８年", "1/2的"]
+    with pytest.raises(InputError, match="line 2 is '新世纪', expected words with a tag behind each"):
+        chinese_texts.untagged(["新/a", "新世纪"], "here")
+
+
+def test_chinese_sentences_are_words_without_numbers_and_signs(monkeypatch):
+    monkeypatch.setattr(chinese_texts, "both", lambda: (["１９９８年，我们很高兴！", "——"], ["这本书很好 iPhone 5"]))
+    chinese_texts.sentences.cache_clear()
+    try:
+        assert chinese_texts.sentences() == (["年", "我们", "很", "高兴"], ["这", "本书", "很", "好", "iphone"])
+    finally:
+        chinese_texts.sentences.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -52,19 +80,79 @@ def test_other_content_is_refused(content, words):
         newsgroups.parse(content, "here")
 
 
-def test_the_nearest_word_is_never_the_word_itself():
+def asked(*rows):
+    ids = np.zeros((len(rows), word2vec.MOST), np.int32)
+    for row, numbers in zip(ids, rows, strict=True):
+        row[: len(numbers)] = numbers
+    return torch.from_numpy(ids)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Random vectors, two of which are the same."""
     torch.manual_seed(0)
-    model = WordVectors().eval()
+    made = WordVectors().eval()
     with torch.no_grad():
-        model.vectors[2:] = torch.nn.functional.normalize(torch.randn(COUNT - 2, WIDTH), dim=1)
-        model.vectors[3] = model.vectors[2]
-        alike = model(torch.tensor([[2], [1]], dtype=torch.int32))
+        made.vectors[2:] = torch.nn.functional.normalize(torch.randn(COUNT - 2, WIDTH), dim=1)
+        made.vectors[3] = made.vectors[2]
+    return made
+
+
+def test_the_nearest_word_is_never_the_word_itself(model):
+    with torch.no_grad():
+        alike = model(asked([2], [1]))
     assert alike.shape == (2, COUNT)
     assert alike[0].argmax() == 3
     assert alike[0, 3] == pytest.approx(1, abs=1e-5)
-    assert alike[0, 2] == pytest.approx(-1, abs=1e-5)
-    assert alike[0, :2].tolist() == [-2, -2]
+    assert alike[0, 2] == pytest.approx(-2, abs=1e-5)
+    assert alike[0, :2].tolist() == [-3, -3]
     assert (alike[1, 2:] == 0).all(), "an unknown word is alike to nothing"
+
+
+def test_the_odd_one_out_is_gensims(model):
+    keyed = gensim.models.KeyedVectors(WIDTH)
+    keyed.add_vectors([str(number) for number in range(2, COUNT)], model.vectors.detach().numpy()[2:])
+    random = np.random.default_rng(1)
+    rows = [random.choice(np.arange(2, COUNT), size, replace=False).tolist() for size in range(3, 21) for _ in range(8)]
+    with torch.no_grad():
+        scores = model(asked(*rows)).numpy()
+    for row, score in zip(rows, scores, strict=True):
+        ranked = np.argsort(-score, kind="stable")[: len(row)]
+        central = keyed.rank_by_centrality([str(number) for number in row])
+        assert [str(number) for number in ranked] == [word for _, word in central[::-1]]
+        assert str(ranked[0]) == keyed.doesnt_match([str(number) for number in row])
+        np.testing.assert_allclose(score[ranked], [1 - alike for alike, _ in central[::-1]], atol=1e-5)
+        assert (np.delete(score, row) < -1).all(), "what was not given is no answer"
+
+
+def test_fields_judge_vectors():
+    table = np.eye(4, dtype=np.float32)[[0, 0, 0, 1, 1, 1, 2]]
+    known = ["a", "b", "c", "d", "e", "f", "g"]
+    found = words.judge(table, known, {"one": "abc", "two": "defx", "three": "gy"})
+    assert found["odd one out of a field and a word of another: share that is found"] == 1.0
+    assert found["odd one out: how many questions"] == 6.0
+    assert found["odd one out: share by chance"] == pytest.approx(1 / 4)
+    assert found["nearest of the fields' words is of the same field: share"] == 1.0
+    assert found["nearest of the fields' words: share by chance"] == pytest.approx(2 / 5)
+    mixed = words.judge(table[[0, 3, 1, 4, 2, 5, 6]], known, {"one": "abc", "two": "def"})
+    assert mixed["odd one out of a field and a word of another: share that is found"] < 0.5
+    assert words.judge(table, known, {"one": "abc", "none": "xyz"}) == {}
+
+
+def test_the_fields_share_no_word():
+    for corpus in (ENGLISH, CHINESE):
+        listed = [word for some in corpus.fields.values() for word in some]
+        assert len(set(listed)) == len(listed)
+
+
+def test_chinese_stays_text_in_the_picture(model):
+    known = [word for some in CHINESE.fields.values() for word in some]
+    drawn = words.picture(model.vectors.detach().numpy()[2:], known, {**CHINESE.fields, "unknown": ("不在",)})
+    assert drawn == words.picture(model.vectors.detach().numpy()[2:], known, {**CHINESE.fields, "unknown": ("不在",)})
+    text = drawn.decode("utf-8")
+    assert all(f">{word}</text>" in text for word in known)
+    assert "不在" not in text
+    assert panels.file("words.svg", drawn).startswith("data:image/svg+xml;base64,")
 
 
 def test_the_contract_takes_its_labels_from_the_words(few):
@@ -72,13 +160,16 @@ def test_the_contract_takes_its_labels_from_the_words(few):
     contract = RECIPE.for_data(few).contract
     assert contract.labels == few.classes
     assert len(contract.labels) == 22
-    assert few.test.raw.tolist() == [few.classes[row] for row in few.test.inputs["ids"][:, 0]]
+    for split, groups in ((few.train, 0), (few.validation, word2vec.GROUPS), (few.test, word2vec.GROUPS)):
+        said = [[few.classes[number] for number in row if number] for row in split.inputs["ids"]]
+        assert split.raw.tolist() == [" ".join(some) for some in said]
+        assert [len(some) > 2 for some in said] == [False] * (len(said) - groups) + [True] * groups
 
 
 @pytest.mark.parametrize("skip_gram", [True, False])
 def test_a_training_that_was_put_away_goes_on_alike(few, skip_gram):
     def loop():
-        made = Company(WordVectors(), few, RECIPE.fit, RECIPE.objective, skip_gram=skip_gram)
+        made = Company(WordVectors(), few, RECIPE.fit, RECIPE.objective, corpus=ENGLISH, skip_gram=skip_gram)
         made.number = 1
         return made
 

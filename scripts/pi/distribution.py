@@ -1,0 +1,33 @@
+"""What a device gets of this repository: the edge package as pip installs it, from a clean copy of the working tree."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from edge.storage import fingerprint
+from pi import tools
+from pi.cache import kept
+
+EDGE = Path(__file__).resolve().parents[2] / "edge"
+_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build")
+
+
+@functools.cache  # one process tests one state of the package, whatever is written meanwhile
+def edge() -> Path:
+    """Return a folder with tandem-edge installed, made anew where the package changed.
+
+    Raises:
+        SetupError: It cannot be built.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        copy = shutil.copytree(EDGE, Path(name) / "edge", ignore=_LEFT_OUT)
+        return kept("edge", "tandem-edge", {"content": fingerprint([copy])}, lambda folder: _install(copy, folder))
+
+
+def _install(project: Path, folder: Path) -> None:
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps"]
+    tools.run([*words, "--no-build-isolation", "--target", str(folder), str(project)], "tandem-edge")

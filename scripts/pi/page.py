@@ -1,0 +1,155 @@
+"""docs/emulated-pi.md and its figures, docs/emulated-pi.json: what emulated Pis answer and what a model needs in a real guest."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pi.comparison import EQUAL, FAILED, WITHIN, Row
+from pi.processors import PROCESSORS
+from pi.systems import RUNTIMES, SYSTEMS, System
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE, FIGURES = ROOT / "docs" / "emulated-pi.md", ROOT / "docs" / "emulated-pi.json"
+BOARDS = {processor.qemu: processor.board for processor in PROCESSORS.values()}
+HEAD = """# On an emulated Raspberry Pi
+
+Every released file answers its golden inputs and up to 200 samples of the test split twice: on the x86-64 machine that
+runs this, and on an emulated Pi; the outputs are compared value by value. This page is written from those comparisons by
+
+```text
+python scripts/emulated_pi.py prove --page             # every model, Debian bookworm, Pi 4 and Pi 5
+python scripts/emulated_pi.py prove --system trixie --page
+python scripts/emulated_pi.py memory --page            # a whole virtual machine
+```
+
+`make test-pi` compares three models. It needs Debian's packages `mmdebstrap` and `qemu-user-static`, and `qemu-system-arm`
+for the virtual machine. Systems are unpacked from Debian's archive, libraries are pinned by hash.
+
+**Emulated** means: QEMU executes the processor's instructions, so what is calculated is what the processor calculates.
+Times are not a Pi's, and no time is given here.
+
+- **equal**: every byte of every output is the same as on x86-64. Files in whole numbers (`static_wi8_ai8`) have to be,
+  on the same version of ai-edge-litert.
+- A figure is the largest difference from x86-64, on outputs of any size. It is held to the file's tolerance, and so is the
+  difference from the trainer's golden answers.
+"""
+SYSTEMS_HEAD = """
+## Systems and their runtimes
+
+| system | Python | {runtimes} |
+|---|---|{rules}|
+"""
+SUMMARY_HEAD = """
+## In short
+
+| system | processor | runtime | files | equal | within tolerance | failed |
+|---|---|---|--:|--:|--:|--:|
+"""
+
+
+def load() -> dict[str, Any]:
+    """Return the stored figures: `rows`, and `memory` where it was measured."""
+    figures: dict[str, Any] = {"rows": [], "memory": []}
+    if FIGURES.is_file():
+        figures.update(json.loads(FIGURES.read_text(encoding="utf-8")))
+    return figures
+
+
+def write(rows: Sequence[Row] = (), memory: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Put new figures in the place of old ones for the same file, place or model, and write both files."""
+    figures = load()
+    figures["rows"] = _merged(figures["rows"], [asdict(row) for row in rows], ("system", "processor", "runtime", "model", "file"))
+    figures["memory"] = _merged(figures["memory"], memory, ("model", "system", "processor"))
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(render(figures), encoding="utf-8")
+
+
+def render(figures: Mapping[str, Any]) -> str:
+    """Make the page of figures as `load` gives them."""
+    rows = figures["rows"]
+    systems = [system for system in SYSTEMS.values() if any(row["system"] == system.name for row in rows)]
+    parts = [HEAD, _systems(), _summary(rows), _memory(figures["memory"])]
+    return "".join([*parts, *(_table(system, [row for row in rows if row["system"] == system.name]) for system in systems)])
+
+
+def _merged(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], key: Sequence[str]) -> list[Mapping[str, Any]]:
+    table = {tuple(item[part] for part in key): item for item in [*old, *new]}
+    return [table[name] for name in sorted(table)]
+
+
+def _systems() -> str:
+    rules = "|".join(["---"] * len(RUNTIMES))
+    lines = []
+    for system in SYSTEMS.values():
+        pins = [_pin(system, runtime) for runtime in RUNTIMES]
+        lines.append(f"| {system.suite}, {system.architecture} | {system.python} | {' | '.join(pins)} |\n")
+    return SYSTEMS_HEAD.format(runtimes=" | ".join(RUNTIMES), rules=rules) + "".join(lines)
+
+
+def _pin(system: System, runtime: str) -> str:
+    if runtime not in system.runtimes:
+        return "no wheel"
+    pins = [line.split()[0] for line in system.requirements(runtime).read_text(encoding="utf-8").splitlines()]
+    return ", ".join([pins[0].split("==")[1], *(pin.replace("==", " ") for pin in pins[1:])])
+
+
+def _summary(rows: Sequence[Mapping[str, Any]]) -> str:
+    places = sorted({(row["system"], row["processor"], row["runtime"], row["version"]) for row in rows if row["version"]})
+    lines = []
+    for place in places:
+        found = Counter(row["verdict"] for row in rows if (row["system"], row["processor"], row["runtime"], row["version"]) == place)
+        system, processor, runtime, version = place
+        counts = f"{found.total()} | {found[EQUAL]} | {found[WITHIN]} | {found[FAILED]}"
+        lines.append(f"| {system} | {processor} ({BOARDS[processor]}) | {runtime} {version} | {counts} |\n")
+    return SUMMARY_HEAD + "".join(lines)
+
+
+def _memory(memory: Sequence[Mapping[str, Any]]) -> str:
+    if not memory:
+        return ""
+    head = (
+        "\n## Memory in a real guest\n\nA virtual machine with 1 GiB, Debian's own kernel and a disk; `tandem` and one runtime, one thread. "
+        "Resident memory is the most that the\nprocess held (`VmHWM`), after opening the bundle, its golden replay and "
+        "1,000 answers. The same process then runs in a control\ngroup of 128 MiB without swap; the last column is the most that "
+        "group held, files in the page cache included.\n\n"
+        "| model | file | system | runtime | resident memory | in 128 MiB | threads | the group's most |\n|---|---|---|---|--:|---|--:|--:|\n"
+    )
+    return head + "".join(_memory_line(item) for item in memory)
+
+
+def _memory_line(item: Mapping[str, Any]) -> str:
+    held = f"{item['rss_peak_bytes'] / 1e6:.1f} MB"
+    group = f"{item['group_peak_bytes'] / 1e6:.1f} MB" if item["group_peak_bytes"] else "not told"
+    works = "works" if item["works_in_128_mib"] else "FAILED"
+    place = f"{item['system']}, {item['processor']}"
+    return f"| `{item['model']}` | `{item['file']}` | {place} | {item['runtime']} | {held} | {works} | {item['threads']} | {group} |\n"
+
+
+def _table(system: System, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Give one system's files, a column for each processor."""
+    processors = sorted({row["processor"] for row in rows})
+    title = f"\n## {system.suite.capitalize()}, {system.bits} bits, Python {system.python}\n\n"
+    head = "".join(f" {processor} ({BOARDS[processor]}) |" for processor in processors)
+    text = f"{title}| model | file | runtime | samples |{head} tolerance |\n|---|---|---|--:|{'--:|' * len(processors)}--:|\n"
+    named: dict[tuple[str, str, str], dict[str, Mapping[str, Any]]] = {}
+    for row in rows:
+        named.setdefault((row["model"], row["file"], row["runtime"]), {})[row["processor"]] = row
+    for (model, file, runtime), found in sorted(named.items()):
+        some = next(iter(found.values()))
+        cells = "".join(f" {_cell(found.get(processor))} |" for processor in processors)
+        samples = f"{some['golden']} + {some['test']}"
+        text += f"| `{model}` | `{file}` | {runtime} | {samples} |{cells} {some['tolerance']:.2g} |\n"
+    return text
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "–"
+    if row["verdict"] == FAILED:
+        return f"**failed**: {row['why']}"
+    return "equal" if row["verdict"] == EQUAL else f"{row['difference']:.1e}"

@@ -1,0 +1,82 @@
+"""Places that answer jobs: this machine, and emulated Pis. A place that dies in a job says so and goes on with the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.errors import SetupError
+from pi import answers, distribution
+from pi.guest import Guest
+
+PROGRAM = Path(answers.__file__)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One released file to run on one runtime: the bundle, further samples (empty for none), and where its outputs go."""
+
+    bundle: str
+    file: str
+    runtime: str
+    samples: str
+    outputs: str
+
+
+Report = Mapping[str, Any]
+Tell = Callable[[Job], None]
+
+
+def here(jobs: Sequence[Job], runtime: str, work: Path, done: Tell) -> list[Report]:
+    """Do jobs on this machine's processor.
+
+    Raises:
+        SetupError: The environment of the old runtime is missing.
+    """
+    python = Path(sys.executable)
+    if runtime == "tflite-runtime":
+        python = ROOT / ".venv-legacy" / "bin" / "python"
+        if not python.exists():
+            raise SetupError(f"{python}: missing, and tflite-runtime is to be compared with itself; run make road")
+    settings = {**os.environ, "PYTHONPATH": str(distribution.edge()), "OMP_NUM_THREADS": "1"}
+    return _all([str(python)], settings, jobs, work, done)
+
+
+def there(jobs: Sequence[Job], guest: Guest, work: Path, done: Tell) -> list[Report]:
+    """Do jobs on an emulated Pi.
+
+    Raises:
+        SetupError: A tool is missing, or something cannot be downloaded.
+    """
+    return _all(guest.python([]), dict(os.environ), jobs, work, done)
+
+
+def _all(command: list[str], settings: Mapping[str, str], jobs: Sequence[Job], work: Path, done: Tell) -> list[Report]:
+    """Run the program until every job has a report; the one that it died in gets the way it died."""
+    reports: list[Report] = []
+    while len(reports) < len(jobs):
+        request = work / "request.json"
+        request.write_text(json.dumps({"jobs": [asdict(job) for job in jobs], "first": len(reports)}), encoding="utf-8")
+        with (work / "errors.txt").open("w+", encoding="utf-8", errors="replace") as said:
+            running = subprocess.Popen([*command, str(PROGRAM), str(request)], stdout=subprocess.PIPE, stderr=said, env=settings, text=True)
+            try:
+                for line in running.stdout or ():
+                    reports.append(json.loads(line))
+                    done(jobs[len(reports) - 1])
+                code = running.wait()
+            finally:
+                running.kill()
+                running.wait()
+            if len(reports) < len(jobs):
+                said.seek(0)
+                last = (said.read().strip().splitlines() or ["nothing"])[-1]
+                reports.append({"number": len(reports), "error": f"the process ended with exit code {code} and said: {last}"})
+                done(jobs[len(reports) - 1])
+    return reports
