@@ -6,6 +6,7 @@ What `json.loads` and `numpy.array` let pass is refused here with words: NaN and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import reprlib
 from collections import Counter
@@ -125,6 +126,9 @@ def _integers(values: list[Any], dtype: str, where: str, mixed: bool) -> Array:
         if broken:
             raise InputError(f"{where} holds {shown(broken[0])}, expected whole numbers ({dtype})")
         values = [int(value) for value in values]
+    if dtype == "uint8":
+        with contextlib.suppress(ValueError):  # a value is outside: the words for it are below
+            return np.frombuffer(bytes(values), np.uint8)
     limits = np.iinfo(dtype)
     try:
         wide = np.array(values, dtype=np.int64)

@@ -97,10 +97,9 @@ class Guard:
 
     async def _refuse(self, error: InputError, scope: Any, headers: Headers, send: Any, start: float) -> None:
         request_id = request_identifier(headers.get(REQUEST_ID.lower().encode(), b"").decode("latin-1"))
-        response, reason = self._border.refuse(error, request_id)
-        response.headers[REQUEST_ID] = request_id
-        await response(scope, _nothing, adding(send, PAGE))
-        done = Done(scope["method"], "other", "", "", response.status_code, reason, request_id)
+        refused = self._border.refuse(error, request_id)
+        await refused.response(request_id)(scope, _nothing, adding(send, PAGE))
+        done = Done(scope["method"], "other", "", "", refused.status, refused.reason, request_id)
         self._border.record(done, time.perf_counter() - start)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-SHARE = 3  # reading, running and writing take about as long each: what is to be answered in time has waited a third of it at most
+SHARE = 2  # reading, running and writing take about as long each: what is to be answered in time has waited a third of it at most
 
 
 class Backlog:

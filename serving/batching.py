@@ -15,7 +15,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,11 +25,10 @@ from serving.latency import Latency, Run
 
 Array = np.ndarray[Any, Any]
 MAX_RETRY_AFTER_S = 60
-MOST_AT_ONCE_S = 0.005  # that batches run on the event loop one after the other, before it looks at what has come
+MOST_AT_ONCE_S, MOST_IN_TURN_S = 0.005, 0.05  # that batches run on the event loop: the first at least, else as long as others took it
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a job: outputs or an error, the seconds it waited and ran, and the samples it ran with."""
 
     outputs: Mapping[str, Array] | None
@@ -187,6 +186,7 @@ class Scheduler:
         self._environment, self._free = environment, environment.slots
         self.lanes: list[Lane] = []
         self._deferred = self._dispatching = False
+        self._left = 0.0  # when batches had run on the event loop last
         self._alarm: tuple[float, Callable[[], None]] | None = None
         self._turn = 0.0  # time used by the lane that began last: where a lane that was idle joins in
 
@@ -207,13 +207,14 @@ class Scheduler:
         self._deferred = False
         if self._dispatching:  # a batch has run at once, and the loop below goes on
             return
-        self._dispatching, until = True, self._environment.now() + MOST_AT_ONCE_S
+        self._dispatching, begun = True, self._environment.now()
+        until = begun + max(MOST_AT_ONCE_S, min(begun - self._left, MOST_IN_TURN_S))
         while (lane := self._next(now := self._environment.now())) is not None:
             if now > until:
                 self._defer()
                 break
             self._begin(lane, now)
-        self._dispatching = False
+        self._dispatching, self._left = False, self._environment.now()
         self._set_alarm()
 
     def _next(self, now: float) -> Lane | None:

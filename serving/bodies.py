@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -21,8 +20,7 @@ FORM_TYPE = "multipart/form-data"
 logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns about every malformed form, which the caller is told
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A body that came whole, its media type in lower case without parameters, and its whole Content-Type and Accept headers."""
 
     content: bytes

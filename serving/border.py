@@ -8,7 +8,8 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,15 +18,14 @@ from edge import metric_names as names
 from edge.errors import TandemError, UnknownModelError
 from serving.metrics import Metrics
 from serving.registry import Registry
-from serving.responses import REQUEST_ID, failure, refusal
+from serving.responses import REQUEST_ID, Refusal, failure, refusal
 
 Handler = Callable[[Request], Awaitable[Response]]
 logger = logging.getLogger("bentoml.tandem")  # below BentoML's own, so that its handler writes our lines too
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """An answered request, as metrics and log see it; `route` is the path as a template."""
 
     method: str
@@ -60,7 +60,8 @@ class Border:
             try:
                 response = await handler(request)
             except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
-                response, reason = self.refuse(error, request_id)
+                refused = self.refuse(error, request_id)
+                response, reason = refused.response(request_id), refused.reason
             response.headers[REQUEST_ID] = request_id
             done = Done(request.method, route, *self._labels(request), response.status_code, reason, request_id)
             self.record(done, time.perf_counter() - start)
@@ -68,14 +69,14 @@ class Border:
 
         return endpoint
 
-    def refuse(self, error: Exception, request_id: str) -> tuple[Response, str]:
-        """Turn what was raised into an answer and a reason; the log gets what the caller does not."""
+    def refuse(self, error: Exception, request_id: str) -> Refusal:
+        """Turn what was raised into an answer; the log gets what the caller does not."""
         if not isinstance(error, TandemError):
             logger.error("request %s failed", request_id, exc_info=error)
-            return failure(request_id), "internal"
+            return failure(request_id)
         if error.http_status == 500:
             logger.error("request %s: %s", request_id, error)
-        return refusal(error, request_id), error.reason
+        return refusal(error, request_id)
 
     def record(self, done: Done, seconds: float) -> None:
         """Count an answered request, and log it where that is wanted."""
@@ -83,7 +84,7 @@ class Border:
         if done.reason:
             self.metrics.error(done.model, done.version, done.route, done.reason)
         if self.log_requests:
-            logger.info(json.dumps({**asdict(done), "ms": round(seconds * 1000, 3)}))
+            logger.info(json.dumps({**done._asdict(), "ms": round(seconds * 1000, 3)}))
 
     def _labels(self, request: Request) -> tuple[str, str]:
         """Name model and version as labels: empty where a route has none, `other` where they are not served."""

@@ -97,11 +97,11 @@ class Stream:
         except Exception as error:  # the border: a text that has begun ends in words too, and the log gets the trace
             if not self.started:
                 raise
-            response, reason = border.refuse(error, self.request_id)
+            refused = border.refuse(error, self.request_id)
             if not self.stuck and not self.gone.done():
                 with contextlib.suppress(DeadlineError):
-                    await self._pass(b"event: error\ndata: " + bytes(response.body) + b"\n\n", more=False)
-            return reason
+                    await self._pass(b"event: error\ndata: " + refused.body + b"\n\n", more=False)
+            return refused.reason
         finally:
             self.gone.cancel()
         return ""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ LENGTH = HEADER_LENGTH.lower().encode()
 SMALL_BYTES, SMALL_BINARY_BYTES = 4 << 10, 16 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """A request that fits the contract: (N, …) inputs by name, what makes the answer of the outputs, and seconds by stage so far."""
 
     inputs: Mapping[str, Array]
@@ -34,7 +32,7 @@ class Work:
     seconds: dict[str, float]
 
     @property
-    def count(self) -> int:
+    def samples(self) -> int:
         """Number of samples, at least 1."""
         return len(next(iter(self.inputs.values())))
 

@@ -40,13 +40,10 @@ class Metrics:
         self._device = Gauge(*_named(names.MODEL_DEVICE), registry=self._registry, multiprocess_mode="livemax")
         self._threads = Gauge(*_named(names.MODEL_THREADS), registry=self._registry, multiprocess_mode="livemax")
         self._memory = Gauge(*_named(names.MEMORY), registry=self._registry, multiprocess_mode="livesum")
-        self._tally = Tally(self._requests, self._stages, self._batches)
+        self._tally = Tally(self._requests, self._errors, self._stages, self._batches)
         self.request = self._tally.request  # counts an answered request
+        self.error = self._tally.error  # counts a refused or failed request
         self.stages = self._tally.stages  # records what an inference request took, and the batch in which it ran
-
-    def error(self, model: str, version: str, route: str, reason: str) -> None:
-        """Count a refused or failed request."""
-        self._errors.labels(model, version, route, names.reason_label(reason)).inc()
 
     def batch_limit(self, model: str, version: str, limit: int) -> None:
         """Say up to which size batches pay."""

@@ -150,10 +150,9 @@ class InferencePath:
             else:
                 message = await self._answer(entry, route, headers, receive, start)
         except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
-            response, reason = self.border.refuse(error, request_id)
-            response.headers[REQUEST_ID] = request_id
-            code = response.status_code
-            await response(scope, receive, adding(send, ANSWER))
+            refused = self.border.refuse(error, request_id)
+            code, reason = refused.status, refused.reason
+            await refused.response(request_id)(scope, receive, adding(send, ANSWER))
         if message is not None:
             sent = [(key.lower().encode(), value.encode()) for key, value in message.headers.items()]
             sent += [(b"content-length", b"%d" % len(message.body)), (_ID, request_id.encode()), *ANSWER]
@@ -254,7 +253,7 @@ class InferencePath:
             if not future.done():  # it is, where the server has cancelled the request's task
                 future.set_result(outcome)
 
-        self.scheduler.submit(lane, Job(work.inputs, work.count, deadline, done))
+        self.scheduler.submit(lane, Job(work.inputs, work.samples, deadline, done))
         outcome = await future
         if outcome.error is not None:
             raise outcome.error

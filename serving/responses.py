@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -19,7 +19,23 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
     return Response(dumps(content), status, headers, "application/json")
 
 
-def refusal(error: TandemError, request_id: str) -> Response:
+class Refusal(NamedTuple):
+    """A refusal: the HTTP status, its headers, the body, and the reason that is counted."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    reason: str
+
+    def response(self, request_id: str) -> Response:
+        """Give it as a response."""
+        return Response(self.body, self.status, {**dict(self.headers), REQUEST_ID: request_id})
+
+
+_JSON = ("Content-Type", "application/json")
+
+
+def refusal(error: TandemError, request_id: str) -> Refusal:
     """Turn an error into its HTTP status and the one form of refusals.
 
     Args:
@@ -27,21 +43,21 @@ def refusal(error: TandemError, request_id: str) -> Response:
         request_id: Under which the request is logged.
     """
     content = {"error": str(error), "reason": error.reason, "request_id": request_id}
-    headers = {}
+    headers = [_JSON]
     if isinstance(error, MethodNotAllowedError):
-        headers["Allow"] = error.allowed
+        headers.append(("Allow", error.allowed))
     if isinstance(error, QueueFullError):
-        headers["Retry-After"] = str(error.retry_after)
+        headers.append(("Retry-After", str(error.retry_after)))
     if isinstance(error, UnauthorizedError):
-        headers["WWW-Authenticate"] = 'Bearer realm="tandem"'
-    return json_response(content, error.http_status, headers)
+        headers.append(("WWW-Authenticate", 'Bearer realm="tandem"'))
+    return Refusal(error.http_status, tuple(headers), dumps(content), error.reason)
 
 
-def failure(request_id: str) -> Response:
+def failure(request_id: str) -> Refusal:
     """Answer when something unforeseen happened; what it was stays in the server's log."""
     content = {
         "error": f"the server failed on this request; its log has the details under {request_id}",
         "reason": "internal",
         "request_id": request_id,
     }
-    return json_response(content, 500)
+    return Refusal(500, (_JSON,), dumps(content), "internal")

@@ -6,7 +6,7 @@ It does for one request what `serving/path.py` does, with the same parts; `servi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,7 @@ class _Request:
             body = Body(content, kind.partition(";")[0].strip().lower(), kind)
             text = None if length is None else length.decode("latin-1")
             self._work = work = inference.read_infer(entry.opened(), body, text, path.most_samples, entry.layouts)
-            path.scheduler.submit(self._lane, Job(work.inputs, work.count, deadline, self._done))
+            path.scheduler.submit(self._lane, Job(work.inputs, work.samples, deadline, self._done))
         except Exception as error:  # the border: whatever went wrong inside, the caller gets an answer and the log the trace
             self._failed(error)
 
@@ -97,7 +97,7 @@ class _Request:
             self._failed(error)
             return
         self._release()
-        self._reply(200, _answer_lines(tuple(message.headers.items())) + self._named(), message.body)
+        self._reply(200, _lines(tuple(message.headers.items()), ANSWER) + self._named(), message.body)
         self._record(self._asked.route, self._entry.name, self._entry.version, 200, "")
 
     def _failed(self, error: Exception) -> None:
@@ -106,10 +106,9 @@ class _Request:
 
     def refuse(self, error: Exception, route: str, model: str, version: str, extra: Raw) -> None:
         """Answer and count what is not to be."""
-        response, reason = self._path.border.refuse(error, self._id)
-        headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
-        self._reply(response.status_code, _lines((*headers, *extra)) + self._named(), bytes(response.body))
-        self._record(route, model, version, response.status_code, reason)
+        refused = self._path.border.refuse(error, self._id)
+        self._reply(refused.status, _lines(refused.headers, extra) + self._named(), refused.body)
+        self._record(route, model, version, refused.status, refused.reason)
 
     def _named(self) -> bytes:
         """Write the header that names the request."""
@@ -126,11 +125,8 @@ class _Request:
         self._path.border.record(Done("POST", route, model, version, code, reason, self._id), time.perf_counter() - self._start)
 
 
-def _lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
-
-
 @lru_cache(maxsize=256)
-def _answer_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
-    """Write the headers of an answer: a length in JSON is all that differs from one to the next."""
-    return _lines((*((key.lower().encode(), value.encode()) for key, value in headers), *ANSWER))
+def _lines(headers: tuple[tuple[str, str], ...], extra: Raw) -> bytes:
+    """Write the headers of an answer: few differ from one to the next."""
+    own = [(key.lower().encode(), value.encode()) for key, value in headers]
+    return b"".join([b"%b: %b\r\n" % pair for pair in (*own, *extra)])

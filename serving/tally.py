@@ -1,5 +1,7 @@
-"""What is counted with each inference request, kept in memory for a moment: a value of Prometheus' library, which lies in a file
-that workers share, costs a microsecond to write, and a request has seven of them."""
+"""What is counted with each inference request, kept in memory for a moment.
+
+A value of Prometheus' library lies in a file that workers share, costs a microsecond to write, and a request has a dozen of them.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +12,29 @@ from collections.abc import Mapping
 import numpy as np
 from prometheus_client import Counter, Histogram
 
+from edge import metric_names as names
+
 MOST_ROWS = 256  # carrying them over takes about half a millisecond
 
 
 class Tally:
     """Collects on the event loop, and carries over to the metrics: when it is full, each second, and when they are read."""
 
-    def __init__(self, requests: Counter, stages: Histogram, batches: Histogram) -> None:
+    def __init__(self, requests: Counter, errors: Counter, stages: Histogram, batches: Histogram) -> None:
         """Begin empty; the metrics have the labels of the shared vocabulary."""
-        self._requests, self._stages, self._batches = requests, stages, batches
+        self._requests, self._errors, self._stages, self._batches = requests, errors, stages, batches
         self._counts: Counts[tuple[str, str, str, int]] = Counts()
+        self._failures: Counts[tuple[str, str, str, str]] = Counts()
         self._rows: list[tuple[str, str, int, Mapping[str, float]]] = []
         self._children: dict[tuple[str, ...], Histogram] = {}
 
     def request(self, model: str, version: str, route: str, code: int) -> None:
         """Count an answered request."""
         self._counts[model, version, route, code] += 1
+
+    def error(self, model: str, version: str, route: str, reason: str) -> None:
+        """Count a refused or failed request."""
+        self._failures[model, version, route, reason] += 1
 
     def stages(self, model: str, version: str, samples: int, seconds: Mapping[str, float]) -> None:
         """Take the seconds of an inference request by stage, and the samples in its batch; 0 where it ran in none."""
@@ -38,6 +47,9 @@ class Tally:
         counts, self._counts = self._counts, Counts()
         for (model, version, route, code), count in counts.items():
             self._requests.labels(model, version, route, str(code)).inc(count)
+        failures, self._failures = self._failures, Counts()
+        for (model, version, route, reason), count in failures.items():
+            self._errors.labels(model, version, route, names.reason_label(reason)).inc(count)
         rows, self._rows = self._rows, []
         series: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
         for model, version, samples, seconds in rows:

@@ -87,7 +87,7 @@ def _stages(made: Bundle, model: Model, kind: str) -> dict[str, Callable[[], obj
 
     def queue() -> Outcome:
         outcomes: list[Outcome] = []
-        scheduler.submit(lane, Job(work.inputs, work.count, FAR, outcomes.append))
+        scheduler.submit(lane, Job(work.inputs, work.samples, FAR, outcomes.append))
         return outcomes[0]
 
     return {

@@ -1,11 +1,13 @@
 """Time that passes unseen counts as waiting, and what was learnt in a busy spell is forgotten again."""
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 from serving.backlog import Backlog
-from serving.batching import Lane
+from serving.batching import Job, Lane, Scheduler
 from serving.errors import DeadlineError
 from serving.latency import Latency
 
@@ -70,3 +72,38 @@ def test_a_model_that_is_quicker_than_measured_stays_so(scale: float) -> None:
     latency = Latency((1,), (1.0,), 1, scale=scale)
     latency.forget()
     assert latency.scale == scale
+
+
+class Inline:
+    """A scheduler's world in which batches run at once and take a millisecond, and calls wait for a turn."""
+
+    slots = 1
+
+    def __init__(self) -> None:
+        self.time, self.ran = 0.0, 0
+        self.calls: list[Callable[[], None]] = []
+        self.defer, self.now = self.calls.append, lambda: self.time
+
+    def call_at(self, when: float, call: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def start(self, work: Callable[[], Any], done: Callable[[Any], None], expected: float) -> None:
+        answers, _ = work()
+        self.time, self.ran = self.time + 0.001, self.ran + 1
+        done((answers, 0.001))
+
+
+@pytest.mark.parametrize(
+    ("others", "ran"),
+    [pytest.param(0.0, 5, id="little"), pytest.param(0.02, 20, id="for 20 ms"), pytest.param(3.0, 50, id="for seconds, which is too long")],
+)
+def test_batches_run_on_the_event_loop_about_as_long_as_others_kept_it_busy(others: float, ran: int) -> None:
+    world = Inline()
+    scheduler, lane = Scheduler(world), Lane("net", lambda inputs: inputs, Latency((1,), (0.001,), 1), most_waiting=500)
+    scheduler.lanes.append(lane)
+    world.time = others
+    for _ in range(100):
+        scheduler.submit(lane, Job({"x": np.zeros((1, 1))}, 1, 99.0, lambda outcome: None))
+    world.calls.pop(0)()
+    assert world.ran == pytest.approx(ran, abs=1)
+    assert len(world.calls) == 1, "the rest runs in the next turn"

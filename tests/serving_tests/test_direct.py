@@ -1,20 +1,27 @@
 """The short way from the parser to inference and uvicorn's way give the same answers, headers and counts."""
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from edge.client import TIMEOUT_HEADER
-from edge.protocol import encode_request
+from edge.protocol import HEADER_LENGTH, encode_request
 from serving import keys
+from serving.direct import DirectProtocol
 
+ASKED = b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+LENGTH = HEADER_LENGTH.lower()
 PATH = "/v2/models/tiny_rows/infer"
 
 
@@ -78,6 +85,61 @@ def test_both_ways_answer_the_same(live: tuple[int, str], sent: Any, path: str, 
     forwarded = ask(port, request(token, body, path, **{**fields, **headers, "X-Forwarded-Proto": "http"}))
     assert short[0] == code
     assert short == long == forwarded
+
+
+def test_the_short_way_is_taken(live: tuple[int, str]) -> None:
+    port, token = live
+    raw = request(token, BINARY[0], **BINARY[1])
+    for sent, last in ((raw, True), (raw.replace(b"Host: tandem", b"Host: tandem\r\nX-Forwarded-For: 10.1.1.1"), False)):
+        with socket.create_connection(("127.0.0.1", port), 30) as connection:
+            connection.sendall(sent)
+            response = HTTPResponse(connection)
+            response.begin()
+            assert (list(response.headers)[-1].lower() == "content-length") is last, "uvicorn writes it elsewhere"
+
+
+def test_a_head_that_came_before_brings_what_follows_it_this_time(live: tuple[int, str]) -> None:
+    port, token = live
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        for values, pieces in (((1, 2), 1), ((3, 4), 1), ((5, 6, 7), 1), ((8, 9), 1), ((2, 3), 2), ((4, 5), 1)):
+            body, headers = numbers(*values, binary=True)
+            sent = request(token, body, **headers)
+            for piece in (sent,) if pieces == 1 else (sent[:-5], sent[-5:]):
+                connection.sendall(piece)
+                time.sleep(0.05)
+            code, fields, answered = read(connection)
+            assert code == 200
+            assert np.frombuffer(answered[int(fields[LENGTH]) :], "<f4").tolist() == [value * value for value in values]
+        connection.sendall(request("wrong", BINARY[0], **BINARY[1]))
+        assert read(connection)[0] == 401
+
+
+def test_a_connection_that_answered_the_short_way_is_closed_when_it_idles(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, alarms, wire = [100.0], [], Mock(is_closing=lambda: False, get_extra_info=lambda *_: None)
+    loop = Mock(time=lambda: now[0], call_later=lambda delay, call: alarms.append((delay, call)) or Mock())
+    logging.getLogger("uvicorn.access").addHandler(quiet := logging.NullHandler())  # as where a host logs
+    try:
+        protocol = DirectProtocol(Config(Mock(), http=DirectProtocol, ws="none"), ServerState(), {}, loop)
+    finally:
+        logging.getLogger("uvicorn.access").removeHandler(quiet)
+    way = Mock(answer=lambda asked, url, headers, content, caller, reply: reply(200, b"", content))
+    monkeypatch.setattr(DirectProtocol, "way", way)
+    protocol.connection_made(wire)
+    for now[0] in (100.0, 103.0):
+        protocol.data_received(ASKED)
+    assert (wire.write.call_count, protocol.server_state.total_requests, len(alarms)) == (2, 2, 1)
+    now[0] = 105.0
+    alarms[0][1]()  # two seconds after the last answer: it looks again in three
+    assert (wire.close.called, alarms[1][0]) == (False, pytest.approx(3.0))
+    way.answer = lambda *_: None
+    now[0] = 107.0
+    protocol.data_received(ASKED)
+    now[0] = 110.0
+    alarms[1][1]()
+    assert not wire.close.called, "a request is being answered"
+    protocol.cycle.response_complete = True
+    alarms[2][1]()
+    assert wire.close.called
 
 
 def test_requests_sent_at_once_are_answered_in_order(live: tuple[int, str]) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ def test_the_server_still_answers_and_has_told_no_token(live: Live) -> None:
     good = Case("", 200, "", "", "/predict/tiny_rows", b'{"inputs": [3]}', {"Content-Type": "application/json"})
     code, _, body = answer(wire(good, live, None), live.port)
     assert (code, json.loads(body)["predictions"]) == (200, [{"result": [9.0]}])
+    assert answer(wire(replace(good, key="wrong"), live, None), live.port)[0] == 401
     log = live.log.read_text()
     assert '"reason": "unauthorized"' in log
     assert "Traceback" not in log
