@@ -63,14 +63,22 @@ serve: road ## Serve the released bundles on 127.0.0.1:3000
 	@$(BIN)/tandem serve
 
 ##@ Check
-.PHONY: dev test ci ci-full fuzz-api fuzz-requests lint format types fences
+.PHONY: dev test test-pi pi ci ci-full fuzz-api fuzz-requests lint format types fences
 dev: road
 	@$(MAKE) -s $(VENV)/.dev
 
 test: lint types fences ## Install what the tests need, then lint, types, fences and pytest with coverage
 	@$(PYTEST) --cov
 
-ci: test ## The same as test
+test-pi: dev ## Hold three models on emulated Raspberry Pis against this machine, bit for bit; 2 minutes, needs QEMU
+	@$(BIN)/python scripts/emulated_pi.py build bookworm >/dev/null
+	@$(PYTEST) -m "pi and not slow" tests/test_emulated_pi.py
+
+pi: dev ## The same for every released model and every system, and write docs/emulated-pi.md; an hour
+	@$(BIN)/python scripts/emulated_pi.py prove --every-system --page
+	@$(BIN)/python scripts/emulated_pi.py memory --page
+
+ci: test test-pi ## What a change has to pass: test, then test-pi
 
 ci-full: lint types fences $(SCHEMATHESIS)/.ready ## Every test, the slow ones included
 	@HYPOTHESIS_PROFILE=thorough $(PYTEST) --cov -m "slow or not slow"

@@ -23,6 +23,7 @@ from edge.steps.boxes import Boxes
 from edge.steps.frame import Frame
 from edge.steps.ratings import Wanted
 from edge.stream import Stream
+from edge.tuned import as_tuned
 from edge.variants import Variant, choose
 
 Array = np.ndarray[Any, Any]
@@ -57,6 +58,7 @@ class Model:
         threads: int = 1,
         device: str = "cpu",
         replay: bool = False,
+        tuned: bool = False,
     ) -> Model:
         """Open a bundle, load the file that fits this machine, and replay the golden inputs on it.
 
@@ -69,8 +71,10 @@ class Model:
             threads: Processor threads for one inference, at least 1.
             device: `cpu`, `cuda` (fails where CUDA does not truly work) or `auto`; for onnxruntime.
             replay: Replay all golden inputs, even where this machine keeps a verdict of theirs; see `edge.proof`.
+            tuned: Take file, runtime and threads as `tandem tune` found them best on this device; see `edge.tuned`.
 
         Raises:
+            UsageError: Tuned, and a file or a runtime is asked for as well.
             BundleError: The bundle is incomplete, altered or unsafe.
             ContractError: Its contract is wrong, or no file fits.
             RuntimeMissingError: No runtime that can run it is installed.
@@ -80,6 +84,8 @@ class Model:
         if threads < 1:
             raise InputError(f"threads is {threads}, expected at least 1")
         bundle = open_bundle(path)
+        if tuned:
+            variant, runtime, threads = as_tuned(bundle, variant, runtime, threads)
         installed = runtimes.installed()
         at_hand = [runtime] if runtime else list(installed)
         if not at_hand:

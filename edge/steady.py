@@ -38,7 +38,7 @@ def run_steadily(
     rows: Rows,
     seconds: float,
     sensors: Sensors,
-    told: Callable[[Window], None] = lambda window: None,
+    told: Callable[[Window], object] = id,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Window]:
     """Run one inference after the other for a while.

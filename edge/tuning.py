@@ -125,7 +125,7 @@ def measure(
     rounds: int,
     budget: float,
     run: Callable[[Bundle, Candidate], Outcome] = try_out,
-    told: Callable[[int], None] = lambda done: None,
+    told: Callable[[int], object] = int,
 ) -> list[Measured]:
     """Measure all candidates in turns, several rounds; one that failed is not tried again.
 
@@ -184,7 +184,7 @@ def _try_in(folder: Path, bundle: Bundle, candidate: Candidate) -> Outcome:
         return Outcome(problem=str(report["error"]))
     try:
         answers = {name.partition("/")[2]: array for name, array in load_npz(folder / "outputs.npz").items()}
-        replay_model(bundle.golden, lambda inputs: answers, candidate.variant.tolerance, candidate.variant.file)
+        replay_model(bundle.golden, lambda _: answers, candidate.variant.tolerance, candidate.variant.file)
     except (ParityError, InputError) as error:
         return Outcome(problem=str(error))
     times = [float(str(report[name])) * 1000 for name in ("seconds_per_sample", "seconds_p95")]

@@ -17,7 +17,7 @@ from pi.guest import Guest
 from pi.processors import PROCESSORS
 from pi.systems import RUNTIMES, SYSTEMS, libraries, unpacked
 
-from edge.errors import EXIT_INTERRUPTED, TandemError
+from edge.errors import EXIT_INTERRUPTED, TandemError, UsageError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    """Make systems and libraries, and say where they are."""
+    """Make systems and libraries, and say where they are.
+
+    Raises:
+        TandemError: There is no such system, a tool is missing, or something cannot be downloaded.
+    """
+    unknown = sorted(set(args.system) - set(SYSTEMS))
+    if unknown:
+        raise UsageError(f"no system is called {unknown[0]!r}; there are {', '.join(SYSTEMS)}")
     for name in args.system or SYSTEMS:
         system = SYSTEMS[name]
         print(f"{name}: Python {system.python}, {system.architecture}, {unpacked(system)}")
@@ -38,7 +45,11 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    """Run `tandem` on one emulated Pi, in place of this process's own answer."""
+    """Run `tandem` on one emulated Pi; give its exit code.
+
+    Raises:
+        TandemError: System, processor and runtime do not fit, a tool is missing, or something cannot be downloaded.
+    """
     guest = Guest(SYSTEMS[args.system], PROCESSORS[args.cpu], args.runtime)
     words = args.words[1:] if args.words[:1] == ["--"] else args.words
     return subprocess.run(guest.python(["-m", "edge", *words])).returncode
@@ -48,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emulated_pi", description="Run released models on emulated Raspberry Pis.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     build = commands.add_parser("build", help="make the systems of Pis and their libraries, once; they are kept in the cache")
-    build.add_argument("system", nargs="*", choices=[*SYSTEMS, []], metavar="SYSTEM", help=f"{', '.join(SYSTEMS)} (default: all)")
+    build.add_argument("system", nargs="*", metavar="SYSTEM", help=f"{', '.join(SYSTEMS)} (default: all)")
     build.set_defaults(act=_build)
     run = commands.add_parser("run", help="run tandem on an emulated Pi")
     run.add_argument("--system", default="bookworm", choices=SYSTEMS, help="default: bookworm")

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -81,6 +82,18 @@ def bundle(handover: Path) -> Path:
     """The released bundle of `mnist_cnn`; unchanged content is not exported again."""
     _tandem("export", "mnist_cnn")
     return REPOSITORY / "bundles" / "mnist_cnn" / "1.0.0"
+
+
+@pytest.fixture(scope="session")
+def release() -> Callable[[str], Path]:
+    """Train and export a small model where that is not done yet; give its bundle."""
+
+    def make(name: str) -> Path:
+        _tandem("train", name)
+        _tandem("export", name)
+        return REPOSITORY / "bundles" / name / "1.0.0"
+
+    return make
 
 
 def _tandem(*words: str) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from edge.steps.text import PADDING, UNKNOWN
+from training.text_wide import Wide
 
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 BELOW = 2.0  # taken from a state that fills up, so that it is never the largest: states lie between -1 and 1
@@ -34,7 +35,7 @@ class TextNet(nn.Module):
         hidden: int = 0,
         dropout: float = 0.35,
         lost: float = 0.0,
-        bag: bool = False,
+        wide: Wide | None = None,
     ) -> None:
         """Make the layers, with random weights.
 
@@ -47,8 +48,8 @@ class TextNet(nn.Module):
             hidden: Units between head and scores; 0 is no such layer.
             dropout: The share of features of the embedding, and of the head, that are left out while learning.
             lost: The share of words that are made unknown while learning.
-            bag: Whether a score a word, whatever its place, is learned beside the head. Each sample teaches one of the two, drawn
-                by chance, so that they err apart; the answer is their mean.
+            wide: Scores of words and pairs beside the head, found before: they teach nothing while the head learns, so that the two
+                err apart, and the answer is the mean of both.
         """
         super().__init__()
         self.embedding = nn.Embedding(numbers, width)
@@ -57,9 +58,7 @@ class TextNet(nn.Module):
         self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.ReLU()) if hidden else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(hidden or features, classes)
-        self.bag = nn.Embedding(numbers, classes) if bag else None
-        if self.bag is not None:
-            nn.init.zeros_(self.bag.weight)
+        self.wide = wide
         self.lost = lost
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -71,12 +70,9 @@ class TextNet(nn.Module):
         if self.training:
             embedded = embedded * self.dropout(torch.ones_like(embedded[:, :1]))
         scores = cast("Tensor", self.classifier(self.dropout(self.hidden(self.head(embedded, words)))))  # (B, C)
-        if self.bag is None:
+        if self.training or self.wide is None:
             return scores
-        counted = (self.bag(ids) * words).sum(1) / words.sum(1).clamp(min=1).sqrt()  # (B, C)
-        if self.training:
-            return torch.where(torch.rand(len(ids), 1, device=ids.device) < 0.5, scores, counted)
-        return cast("Tensor", (scores + counted) / 2)
+        return (scores + cast("Tensor", self.wide(ids, words))) / 2
 
 
 class LastState(nn.Module):

@@ -107,8 +107,10 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError(f"--operators is {args.operators}, expected 0 or more")
     if args.compare is not None and args.steady is not None:
         raise UsageError("--compare and --steady exclude one another; measure them one after the other")
-    if len(args.threads) > 1 and (args.compare is not None or args.steady is not None):
-        raise UsageError("--compare and --steady take one number of threads, such as --threads 2")
+    if len(args.threads) > 1 and (args.compare is not None or args.steady is not None or args.tuned):
+        raise UsageError("--compare, --steady and --tuned take one number of threads, such as --threads 2")
+    if args.compare is not None and args.tuned:
+        raise UsageError("--compare and --tuned exclude one another; name the tuned file with --variant")
     steadily.check(args)
 
 
@@ -160,15 +162,13 @@ def _report_comparison(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"sides": sides, "ratio": ratio, "runs": found["runs"], "threads": args.threads}))
         return 0
-    print(
-        f"{sides[0]['model']} {sides[0]['version']}, {args.threads} thread(s), {found['runs']} runs each in {ratio['rounds']} rounds of turns"
-    )
+    head = f"{sides[0]['model']} {sides[0]['version']}, {args.threads} thread(s)"
+    print(f"{head}, {found['runs']} runs each in {ratio['rounds']} rounds of turns")
     for name, side in zip("AB", sides):
         times = "  ".join(f"{key} {side[f'latency_{key}_ms']:.3f}" for key in ("p50", "p95", "p99", "mean"))
         print(f"  {name}  {_where(side):<62} {times} ms")
-    print(
-        f"  B takes {ratio['median']:.2f} times as long as A (middle 80 % of rounds: {ratio['low']:.2f} to {ratio['high']:.2f}){_verdict(ratio)}"
-    )
+    spread = f"{ratio['low']:.2f} to {ratio['high']:.2f}"
+    print(f"  B takes {ratio['median']:.2f} times as long as A (middle 80 % of rounds: {spread}){_verdict(ratio)}")
     return 0
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from edge import __version__, runtimes
+from edge import __version__, cpu, memory, runtimes
 from edge.bundle import Bundle, open_bundle
+from edge.cpu import Cpu
+from edge.runtimes import xnnpack
+from edge.variants import RUNTIMES_OF, Variant
 
 HELP = "show what this machine can run, or what a bundle holds"
 
@@ -29,26 +33,27 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.bundle is None:
         facts = machine()
-        lines = [f"{key:<10} {value}" for key, value in facts.items() if key != "runtimes"]
-        for name, known in runtimes.KNOWN.items():
-            version = facts["runtimes"].get(name)
-            lines.append(f"{name:<15} {version or 'not installed: ' + known.remedy}")
+        lines = _machine_lines(facts)
     else:
         bundle = open_bundle(args.bundle)
         facts = contents(bundle)
-        lines = _lines(bundle)
+        lines = [*_lines(bundle), *_xnnpack_lines(facts)]
     print(json.dumps(facts, ensure_ascii=False) if args.json else "\n".join(lines))
     return 0
 
 
 def machine() -> dict[str, Any]:
-    """Give versions, system and the runtimes at hand."""
+    """Give versions, system, processor, memory, the runtimes at hand, and whether each really runs files by XNNPACK."""
+    processor, ram, installed = cpu.read(), memory.read(), runtimes.installed()
     return {
         "edge": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "runtimes": runtimes.installed(),
+        "processor": asdict(processor),
+        "memory": asdict(ram),
+        "runtimes": installed,
+        "xnnpack": {name: asdict(xnnpack.inspect(name)) for name in installed},
     }
 
 
@@ -65,10 +70,35 @@ def contents(bundle: Bundle) -> dict[str, Any]:
                 "passed": list(v.passed),
                 "metric": v.metric,
                 "size_bytes": v.size_bytes,
+                "xnnpack": _xnnpack(bundle, v),
             }
             for v in bundle.variants
         ],
     }
+
+
+def _xnnpack(bundle: Bundle, variant: Variant) -> dict[str, Any]:
+    """Load a TFLite file on each runtime here that it passed on, and count what XNNPACK took."""
+    names = [name for name in runtimes.installed() if name in variant.passed and name in RUNTIMES_OF["tflite"]]
+    return {name: asdict(xnnpack.inspect(name, bundle.file(variant))) for name in names}
+
+
+def _machine_lines(facts: dict[str, Any]) -> list[str]:
+    lines = [f"{key:<10} {facts[key]}" for key in ("edge", "python", "numpy", "system")]
+    processor, ram = Cpu(**facts["processor"]), facts["memory"]
+    lines.append(f"{'processor':<10} {processor.sentence()}")
+    lines.append(f"{'threads':<10} {processor.usable} at most make sense, as many as there are cores for this process")
+    told = {name: f"{ram[name] / 1e6:.0f} MB {name}" for name in ("total", "available", "limit") if ram[name] is not None}
+    lines.append(f"{'memory':<10} {', '.join(told.values()) or 'not told by this system'}")
+    for name in runtimes.KNOWN:
+        lines.append(f"{name:<15} {facts['runtimes'].get(name) or 'not installed: ' + runtimes.remedy(name)}")
+    lines += [f"XNNPACK         {name}: {found['words']}" for name, found in facts["xnnpack"].items()]
+    return lines
+
+
+def _xnnpack_lines(facts: dict[str, Any]) -> list[str]:
+    found = [(v["file"], name, inspected["words"]) for v in facts["variants"] for name, inspected in v["xnnpack"].items()]
+    return [f"  XNNPACK for {file} on {name}: {words}" for file, name, words in found]
 
 
 def _lines(bundle: Bundle) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from edge.errors import UsageError
 from edge.model import Model
 from edge.runtimes import KNOWN
+from edge.tuned import recall
 
 
 def add_model_arguments(parser: argparse.ArgumentParser, threads: bool = True) -> None:
@@ -20,6 +21,7 @@ def add_model_arguments(parser: argparse.ArgumentParser, threads: bool = True) -
         parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
     parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="for onnxruntime (default: cpu)")
     parser.add_argument("--replay", action="store_true", help="replay all golden inputs, even where this machine keeps their verdict")
+    parser.add_argument("--tuned", action="store_true", help="file, runtime and threads as 'tandem tune' found them best here")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
 
@@ -32,7 +34,7 @@ def open_model(args: argparse.Namespace) -> Model:
     """
     if not 1 <= args.threads <= 256:
         raise UsageError(f"--threads is {args.threads}, expected 1 to 256")
-    return Model.open(
+    model = Model.open(
         args.bundle,
         variant=args.variant,
         runtime=args.runtime,
@@ -40,7 +42,11 @@ def open_model(args: argparse.Namespace) -> Model:
         threads=args.threads,
         device=args.device,
         replay=args.replay,
+        tuned=args.tuned,
     )
+    choice = recall(model.bundle) if args.tuned else None
+    args.threads = choice.threads if choice else args.threads  # what reports tell
+    return model
 
 
 def describe(model: Model) -> dict[str, Any]:

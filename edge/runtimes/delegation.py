@@ -28,7 +28,13 @@ class Delegation:
         if not self.delegated:
             return f"off: none of {self.operators} operators runs in it"
         left = ", ".join(name if count == 1 else f"{count} {name}" for name, count in sorted(self.left.items()))
-        return f"on: {self.delegated} of {self.operators} operators run in it{f'; outside: {left}' if left else ''}"
+        state = "on" if self.mostly else "mostly off"
+        return f"{state}: {self.delegated} of {self.operators} operators in it{f'; outside: {left}' if left else ''}"
+
+    @property
+    def mostly(self) -> bool:
+        """Whether the delegate runs at least half of the operators: one that took a single reshape makes nothing fast."""
+        return 2 * self.delegated >= self.operators
 
 
 def delegation(operators: Sequence[Mapping[str, Any]]) -> Delegation:

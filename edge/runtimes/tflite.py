@@ -25,10 +25,10 @@ def load(runtime: str, version: str, path: Path, graph: Graph, variant: Variant,
     try:
         interpreter = interpreter_class(model_path=str(path), num_threads=options.threads)
         interpreter.allocate_tensors()
+        return TfliteRuntime(runtime, version, interpreter, path.name, graph, variant)  # reads names, which may be no text
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise GateError(f"{path.name}: {runtime} {version} cannot load it ({reason}); use another variant or a newer runtime") from None
-    return TfliteRuntime(runtime, version, interpreter, path.name, graph, variant)
 
 
 class TfliteRuntime:

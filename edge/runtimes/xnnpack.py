@@ -50,7 +50,7 @@ class Xnnpack:
 
 
 def inspect(runtime: str, file: Optional[Path] = None) -> Xnnpack:
-    """Find out in a child process whether a runtime runs a file, or files at all, by XNNPACK; whatever happens there is told, not raised."""
+    """Find out in a child process whether a runtime runs a file, or files at all, by XNNPACK; what goes wrong is told, not raised."""
     if runtime not in RUNTIMES_OF["tflite"]:
         return Xnnpack("unused", f"not used: {runtime} has kernels of its own", {})
     command = [sys.executable, "-m", "edge.runtimes.xnnpack", runtime, *([str(file)] if file else [])]
@@ -70,14 +70,16 @@ def inspect(runtime: str, file: Optional[Path] = None) -> Xnnpack:
 
 def judged(files: Mapping[str, Delegation], logged: bool) -> Xnnpack:
     """Put what was counted into words; operators that something took which does not call itself XNNPACK do not count as its."""
-    facts = {name: {**asdict(found), "on": logged and found.delegated > 0} for name, found in files.items()}
+    facts = {name: {**asdict(found), "on": logged and found.delegated > 0 and found.mostly} for name, found in files.items()}
     on = [name for name, fact in facts.items() if fact["on"]]
     if not logged and any(found.delegated for found in files.values()):
         return Xnnpack("unknown", "not known: a delegate took operators and does not say that it is XNNPACK", facts)
-    state = "off" if not on else "on" if len(on) == len(files) else "partly"
+    taken = any(found.delegated for found in files.values())
+    state = "on" if len(on) == len(files) else "partly" if taken else "off"
     if len(files) == 1:
         return Xnnpack(state, next(iter(files.values())).sentence(), facts)
-    return Xnnpack(state, "; ".join(f"{'on' if name in on else 'off'} for {name} files" for name in files), facts)
+    parts = {"on": on, "off": [name for name in files if name not in on]}
+    return Xnnpack(state, "; ".join(f"{word} for {' and '.join(names)} files" for word, names in parts.items() if names), facts)
 
 
 def main(argv: list[str]) -> int:

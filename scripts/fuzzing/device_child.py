@@ -2,6 +2,9 @@
 
 Each mutant is put into a copy of its bundle with every hash made right, so that it reaches the runtime; then the model is opened
 and answers. One line of JSON for each, as soon as it is known. It runs on edge and numpy alone, in any environment.
+
+A runtime that dies of a mutant takes this process with it, since verdicts are off; with `apart` in the request it is opened in
+the ordinary way, where the runtime meets it in a process of its own first and this one should live.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ def main(path: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a runtime says of each file is of no use here
     os.dup2(2, 1)
-    os.environ["TANDEM_VERDICTS"] = "off"  # in this process: it is the one that may die
+    os.environ["TANDEM_VERDICTS"] = str(Path(path).parent / "verdicts") if request.get("apart") else "off"
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     seeds = [(Path(folder), file) for folder, file in request["seeds"]]

@@ -46,7 +46,7 @@ class Outcome:
     seconds: float
 
 
-def run(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Environment) -> Iterator[Outcome]:
+def run(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Environment, apart: bool = False) -> Iterator[Outcome]:
     """Let children open mutants.
 
     Args:
@@ -54,6 +54,7 @@ def run(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Environme
         seed: Decides what the mutants are.
         seeds: What is mutated; case n takes seed n modulo their number. They are copied first.
         where: Who opens them, and on what.
+        apart: Let each meet the runtime in a process of its own first, as a device does.
 
     Yields:
         The outcome of each case, as soon as it is known.
@@ -61,7 +62,7 @@ def run(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Environme
     done = 0
     while done < len(cases):
         with tempfile.TemporaryDirectory(prefix="tandem-device-") as place:
-            for outcome in _child(cases[done:], seed, copied(seeds, Path(place)), where, Path(place)):
+            for outcome in _child(cases[done:], seed, copied(seeds, Path(place)), where, Path(place), apart):
                 done += 1
                 yield outcome
 
@@ -71,11 +72,11 @@ def copied(seeds: Sequence[Seed], place: Path) -> list[Seed]:
     return [(shutil.copytree(folder, place / str(n) / folder.parent.name / folder.name), file) for n, (folder, file) in enumerate(seeds)]
 
 
-def _child(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Environment, place: Path) -> Iterator[Outcome]:
+def _child(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Environment, place: Path, apart: bool) -> Iterator[Outcome]:
     """Start one child and read what it reports, until it ends, dies or says nothing for too long."""
     request = place / "request.json"
-    content = {"seed": seed, "seeds": [(str(folder), file) for folder, file in seeds], "cases": list(cases), "runtime": where.runtime}
-    request.write_text(json.dumps(content), encoding="utf-8")
+    content = {"seed": seed, "seeds": [(str(folder), file) for folder, file in seeds], "cases": list(cases)}
+    request.write_text(json.dumps({**content, "runtime": where.runtime, "apart": apart}), encoding="utf-8")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "scripts"), str(ROOT))), "OMP_NUM_THREADS": "1"}
     words = [str(where.python), "-m", "fuzzing.device_child", str(request)]
     reported, version = 0, ""

@@ -12,7 +12,7 @@ import json
 import platform
 import sys
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def answer(job: Dict[str, Any]) -> Dict[str, Any]:
+def answer(job: dict[str, Any]) -> dict[str, Any]:
     """Answer one file's samples.
 
     Raises:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Dict
 
 from edge.model import Model
 
@@ -41,7 +40,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _status() -> Dict[str, int]:
+def _status() -> dict[str, int]:
     """Return the whole numbers of `/proc/self/status`; memory is in kilobytes."""
     words = [line.split() for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()]
     return {line[0].rstrip(":"): int(line[1]) for line in words if len(line) > 1 and line[1].isdigit()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,20 @@ GOAL_BYTES = 60_000_000
 GROUP_MIB, TOO_LITTLE_MIB = 128, 16
 LIMIT_S = 600
 # $1: the group's limit in MiB; the rest is the command. Files that are read count for the group that reads them first.
-GROUP = """
-in_group() {
+SCRIPT = """
+in_group() {{
   group=/sys/fs/cgroup/limit-$1; mkdir $group
-  echo "$1"M > $group/memory.max; echo 0 > $group/memory.swap.max 2>/dev/null
+  echo "$1"M > $group/memory.max; echo 0 > $group/memory.swap.max
   sync; echo 3 > /proc/sys/vm/drop_caches; shift
-  ( echo $BASHPID > $group/cgroup.procs; exec "$@" ) 2>/dev/null; code=$?
-  echo "GROUP {\\"code\\": $code, \\"peak\\": $(cat $group/memory.peak 2>/dev/null || echo 0), $(awk '{printf "%s\\"%s\\": %s", sep, $1, $2; sep=", "}' $group/memory.events)}"
-}
+  ( echo $BASHPID > $group/cgroup.procs; exec "$@" ); code=$?
+  echo "GROUP $code $(cat $group/memory.peak)"
+}}
 echo +memory > /sys/fs/cgroup/cgroup.subtree_control
+echo "KERNEL $(uname -r)"
+{python} -m edge check /opt/bundle
+{measure}
+in_group {enough} {measure}
+in_group {too_little} {measure}
 """
 
 
@@ -58,13 +64,19 @@ def run(args: argparse.Namespace) -> int:
     guest = Guest(SYSTEMS[args.system], PROCESSORS[args.cpu], args.runtime)
     rows = [measure(guest, release, args.answers) for release in released(args.bundles, ROOT / "runs", args.model)]
     for row in rows:
-        works = "works" if row["works_in_128_mib"] else "FAILS"
-        held_mb = row["rss_peak_bytes"] / 1e6
-        said = f"{row['model']}, {row['file']} on {row['runtime']}: {held_mb:.1f} MB resident at most, {row['threads']} thread(s), {works} in 128 MiB"
-        print(json.dumps(row) if args.json else f"{said} (emulated)")
+        print(json.dumps(row) if args.json else line(row))
     if args.page:
         page.write(memory=rows)
     return 0 if all(row["works_in_128_mib"] and row["rss_peak_bytes"] < GOAL_BYTES for row in rows) else EXIT_BUDGET
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """Return one row for a person."""
+    works = "works" if row["works_in_128_mib"] else "FAILS"
+    held_mb = f"{row['rss_peak_bytes'] / 1e6:.1f} MB resident at most"
+    return (
+        f"{row['model']}, {row['file']} on {row['runtime']}: {held_mb}, {row['threads']} thread(s), {works} in {GROUP_MIB} MiB (emulated)"
+    )
 
 
 def measure(guest: Guest, release: Release, answers: int) -> dict[str, Any]:
@@ -78,16 +90,12 @@ def measure(guest: Guest, release: Release, answers: int) -> dict[str, Any]:
     files = [variant.file for variant in release.files(guest.runtime) if "device" in variant.targets]
     if not files:
         raise GateError(f"{model}: no file for devices passed on {guest.runtime}; export it again or take another runtime")
-    python = f"python{guest.system.python}"
-    command = f"{python} /opt/held.py /opt/bundle {files[0]} {guest.runtime} {answers}"
-    body = f"{GROUP}\nuname -r\n{python} -m edge check /opt/bundle\n{command}\nin_group {GROUP_MIB} {command}\nin_group {TOO_LITTLE_MIB} {command}\n"
-    say(f"{model} in a virtual machine: {guest.name}")
-    lines = Machine(guest, {"/opt/bundle": release.folder, "/opt/held.py": Path(held.__file__)}).run(body, LIMIT_S)
+    lines = _lines(guest, release.folder, files[0], answers)
     found = [json.loads(line) for line in lines if line.startswith('{"version"')]
-    groups = [json.loads(line.removeprefix("GROUP ")) for line in lines if line.startswith("GROUP ")]
-    if not found or len(groups) != 2:
+    groups = [[int(word) for word in line.split()[1:]] for line in lines if line.startswith("GROUP ")]
+    if not found or [len(group) for group in groups] != [2, 2]:
         raise GateError(f"{model}: could not be measured in the guest; it said: {' / '.join(lines[-4:])}")
-    if groups[1]["code"] == 0:
+    if groups[1][0] == 0:
         raise GateError(f"{model}: ran in {TOO_LITTLE_MIB} MiB, which is too little to be true; the control group does not limit anything")
     return {
         "model": model,
@@ -96,7 +104,16 @@ def measure(guest: Guest, release: Release, answers: int) -> dict[str, Any]:
         "system": guest.system.name,
         "processor": guest.processor.qemu,
         **found[0],
-        "works_in_128_mib": groups[0]["code"] == 0 and len(found) == 2,
-        "group_peak_bytes": groups[0]["peak"],
-        "kernel": next((line for line in lines if line[:1].isdigit()), ""),
+        "works_in_128_mib": groups[0][0] == 0 and len(found) == 2,
+        "group_peak_bytes": groups[0][1],
+        "kernel": next((line.split()[1] for line in lines if line.startswith("KERNEL ")), ""),
     }
+
+
+def _lines(guest: Guest, bundle: Path, file: str, answers: int) -> list[str]:
+    """Boot the machine; give what it wrote."""
+    say(f"{bundle.parent.name} in a virtual machine: {guest.name}")
+    python = f"python{guest.system.python}"
+    measure = f"{python} /opt/held.py /opt/bundle {file} {guest.runtime} {answers}"
+    script = SCRIPT.format(python=python, measure=measure, enough=GROUP_MIB, too_little=TOO_LITTLE_MIB)
+    return Machine(guest, {"/opt/bundle": bundle, "/opt/held.py": Path(held.__file__)}).run(script, LIMIT_S)

@@ -31,7 +31,7 @@ class Job:
 
 
 Report = Mapping[str, Any]
-Tell = Callable[[Job], None]
+Tell = Callable[[], None]
 
 
 def here(jobs: Sequence[Job], runtime: str, work: Path, done: Tell) -> list[Report]:
@@ -65,18 +65,18 @@ def _all(command: list[str], settings: Mapping[str, str], jobs: Sequence[Job], w
         request = work / "request.json"
         request.write_text(json.dumps({"jobs": [asdict(job) for job in jobs], "first": len(reports)}), encoding="utf-8")
         with (work / "errors.txt").open("w+", encoding="utf-8", errors="replace") as said:
-            running = subprocess.Popen([*command, str(PROGRAM), str(request)], stdout=subprocess.PIPE, stderr=said, env=settings, text=True)
-            try:
-                for line in running.stdout or ():
-                    reports.append(json.loads(line))
-                    done(jobs[len(reports) - 1])
-                code = running.wait()
-            finally:
-                running.kill()
-                running.wait()
+            words = [*command, str(PROGRAM), str(request)]
+            with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, env=settings, text=True) as running:
+                try:
+                    for line in running.stdout or ():
+                        reports.append(json.loads(line))
+                        done()
+                except BaseException:
+                    running.kill()
+                    raise
             if len(reports) < len(jobs):
                 said.seek(0)
                 last = (said.read().strip().splitlines() or ["nothing"])[-1]
-                reports.append({"number": len(reports), "error": f"the process ended with exit code {code} and said: {last}"})
-                done(jobs[len(reports) - 1])
+                reports.append({"number": len(reports), "error": f"the process ended with exit code {running.returncode} and said: {last}"})
+                done()
     return reports

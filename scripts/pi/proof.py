@@ -65,7 +65,7 @@ def _answered(
     with bar(len(jobs), " files") as shown:
         done = 0
 
-        def tell(job: Job) -> None:
+        def tell() -> None:
             nonlocal done
             done += 1
             shown.advance(1)

@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser("prove", help="compare the answers of every released file on emulated Pis with this machine's")
     parser.add_argument("model", nargs="*", metavar="MODEL", help="released models (default: all)")
     parser.add_argument("--system", action="append", choices=SYSTEMS, help="may be repeated (default: bookworm)")
+    parser.add_argument("--every-system", action="store_true", help="all systems, 32 bits included")
     parser.add_argument("--cpu", action="append", choices=PROCESSORS, help="may be repeated (default: all that fit the system)")
     parser.add_argument("--runtime", action="append", choices=RUNTIMES, help="may be repeated (default: all that the system has)")
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles", help="where released bundles are")
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         TandemError: There is no such bundle, a tool is missing, or something cannot be downloaded.
     """
     releases = released(args.bundles, args.runs, args.model)
-    rows = prove(releases, guests(args.system or ["bookworm"], args.cpu or list(PROCESSORS), args.runtime or RUNTIMES))
+    systems = list(SYSTEMS) if args.every_system else args.system or ["bookworm"]
+    rows = prove(releases, guests(systems, args.cpu or list(PROCESSORS), args.runtime or RUNTIMES))
     for row in rows:
         print(line(row))
     found = Counter(row.verdict for row in rows)

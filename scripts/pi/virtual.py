@@ -23,12 +23,12 @@ MODULES = ("virtio.ko", "virtio_ring.ko", "virtio_mmio.ko", "virtio_blk.ko")  # 
 MEMORY, CORES = "1G", "4"
 PROGRAM = "/service.sh"
 BEGIN, END = "== service begins ==", "== service ends =="
-SERVICE = f"""mount -t proc proc /proc
-mount -t sysfs sys /sys
-mount -t tmpfs tmp /tmp
-mount -t cgroup2 group /sys/fs/cgroup
+SERVICE = f"""/busybox mount -t proc proc /proc
+/busybox mount -t sysfs sys /sys
+/busybox mount -t tmpfs tmp /tmp
+/busybox mount -t cgroup2 group /sys/fs/cgroup
 ulimit -c 0
-export PATH=/usr/sbin:/usr/bin HOME=/tmp LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 PYTHONPATH=/opt/tandem
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp LC_ALL=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 PYTHONPATH=/opt/tandem
 echo "{BEGIN}"
 {{body}}
 echo "{END}"
@@ -64,7 +64,7 @@ class Machine:
     def _make_disk(self, work: Path, busybox: Path, service: str) -> None:
         """Write an ext4 file system with the guest's system and the files; no root rights are needed."""
         content = work / "content"
-        shutil.copytree(unpacked(self.guest.system), content, symlinks=True, ignore_dangling_symlinks=True, ignore=_ignored)
+        shutil.copytree(unpacked(self.guest.system), content, symlinks=True, ignore=_ignored)
         for folder in self.guest.paths():
             shutil.copytree(folder, content / "opt" / "tandem", dirs_exist_ok=True)
         for place, path in {**self.files, "/busybox": busybox}.items():
@@ -119,4 +119,8 @@ def _unpack_kernel(folder: Path) -> None:
 def _ignored(folder: str, names: list[str]) -> list[str]:
     """Leave out devices, and what only people read."""
     left = {"doc", "man", "locale"} if folder.endswith("/usr/share") else set()
-    return [name for name in names if name in left or not (p := Path(folder, name)).is_symlink() and not p.is_dir() and not p.is_file()]
+    return [name for name in names if name in left or not _plain(Path(folder, name))]
+
+
+def _plain(path: Path) -> bool:
+    return path.is_symlink() or path.is_dir() or path.is_file()

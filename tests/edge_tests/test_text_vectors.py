@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from edge.errors import InputError, TandemError, TooLargeError
 from edge.steps.context import Context
-from edge.steps.text import tokenize, tokens
+from edge.steps.text import UNITS, tokenize, tokens
+from edge.steps.wordpiece import wordpiece
+from tests.serving_tests.echo_models import asset
 
 WORDS = ("win", "a", "prize", "!", "\u559c\u6b61", "caf\u00e9", "\U0001f389", "<", "3", "you", "\uff57\uff49\uff4e", "&", "\u6211")
 PARTY = "\U0001f389"
@@ -61,6 +63,47 @@ def test_golden_vectors(assets: Context, text: str, options: dict[str, object], 
     assert row.tolist() == ids
 
 
+CHINESE = ("\u8fd9", "\u672c\u4e66", "\u5f88", "\u597d", "win", PARTY, "\uff0c", "\u559c\u6b22")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "ids"),
+    [
+        pytest.param("\u8fd9\u672c\u4e66\u5f88\u597d", {}, [2, 3, 4, 5, 0, 0], id="words without spaces"),
+        pytest.param("\u8fd9\u672c\u4e66WIN\u5f88\u597d", {}, [2, 3, 6, 4, 5, 0], id="Chinese and English without spaces"),
+        pytest.param("\u559c\u6b22 win iPhone 15", {}, [9, 6, 1, 1, 0, 0], id="mixed, unknown words and numbers"),
+        pytest.param(f"\u5f88\u597d{PARTY}{PARTY}", {}, [4, 5, 7, 7, 0, 0], id="emoji"),
+        pytest.param(f"\u5f88\u597d\uff0c{PARTY}", {"signs": False}, [4, 5, 0, 0, 0, 0], id="without signs"),
+        pytest.param("\uff37\uff29\uff2e\u5f88\u597d\uff0c", {}, [1, 1, 1, 4, 5, 8], id="full-width letters, one by one, and sign"),
+        pytest.param("<b>\u5f88</b>&nbsp;\u597d", {"markup": True}, [4, 5, 0, 0, 0, 0], id="markup"),
+        pytest.param("\u8fd9\u672c\u4e66\u5f88\u597d" * 200_000, {}, [2, 3, 4, 5, 2, 3], id="a megabyte"),
+    ],
+)
+def test_golden_vectors_of_chinese_words(tmp_path: Path, text: str, options: dict[str, object], ids: list[int]) -> None:
+    (tmp_path / "vocabulary.txt").write_text("".join(f"{word}\n" for word in CHINESE), encoding="utf-8")
+    assert tokenize(text, Context(assets=tmp_path), length=6, unit="jieba", **options).tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        pytest.param("WIN a Prize!", [2, 4, 5, 6, 8, 3, 0, 0], id="case and signs"),
+        pytest.param("wins prizes", [2, 4, 7, 6, 7, 3, 0, 0], id="pieces of words"),
+        pytest.param(f"win {PARTY}", [2, 4, 12, 3, 0, 0, 0, 0], id="an emoji"),
+        pytest.param(f"win{PARTY}", [2, 1, 3, 0, 0, 0, 0, 0], id="an emoji at a word is part of it, and unknown with it"),
+        pytest.param("win\u559c\u6b61a", [2, 4, 9, 10, 5, 3, 0, 0], id="Chinese characters stand alone"),
+        pytest.param("\uff37\uff29\uff2e!", [2, 1, 8, 3, 0, 0, 0, 0], id="full-width letters are others"),
+        pytest.param("cafe\u0301 CAF\u00c9", [2, 11, 11, 3, 0, 0, 0, 0], id="accents are left out"),
+        pytest.param("<b>win", [2, 13, 15, 14, 4, 3, 0, 0], id="markup stays"),
+        pytest.param("win " * 250_000, [2, 4, 4, 4, 4, 4, 4, 3], id="a megabyte"),
+        pytest.param("w" * 1_000_000, [2, 1, 3, 0, 0, 0, 0, 0], id="a megabyte in one word"),
+    ],
+)
+def test_golden_vectors_of_pieces(tmp_path: Path, text: str, ids: list[int]) -> None:
+    (tmp_path / "tokenizer.json").write_bytes(asset("tokenizer.json"))
+    assert wordpiece(text, Context(assets=tmp_path), length=8).tolist() == ids
+
+
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
@@ -74,8 +117,11 @@ def test_golden_vectors(assets: Context, text: str, options: dict[str, object], 
     ],
 )
 def test_what_is_no_text_is_refused_in_words(assets: Context, value: object, error: type[TandemError], message: str) -> None:
+    for unit in UNITS:
+        with pytest.raises(error, match=message):
+            tokenize(value, assets, length=6, unit=unit)
     with pytest.raises(error, match=message):
-        tokenize(value, assets, length=6)
+        wordpiece(value, assets, length=6)
 
 
 def test_a_binary_file_is_refused_in_words(assets: Context, tmp_path: Path) -> None:

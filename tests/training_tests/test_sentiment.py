@@ -16,7 +16,6 @@ from training.families import text_classifier
 from training.frameworks import pytorch
 from training.models import sentiment_lstm
 from training.recipe import DataOptions, Splits
-from training.text_heads import Convolved, TextNet
 
 GOOD, BAD = "a fine and clever film, number {}", "a dull and empty film, number {}"
 
@@ -124,11 +123,14 @@ def test_the_baseline_learns_words_and_stands_beside_the_net() -> None:
     contract = replace(text_classifier("a_text", ("bad", "good"), 8, 50))
     written = [(GOOD, BAD)[i % 2].format(i) for i in range(60)]
     splits = texts.numbered(texts.parted(written, 1 - np.arange(60, dtype=np.int64) % 2, ("bad", "good"), "some"), contract)
-    assert text_baseline.logistic_regression(splits, contract) == 1.0
+    for pairs in (False, True):
+        np.testing.assert_array_equal(text_baseline.logistic_regression(splits, contract, pairs), splits.test.targets)
     with pytorch.reproducible(0):
         net = sentiment_lstm.of_documents("cnn", 48, 8).eval()
     figures = text_baseline.compared(net, splits, contract).figures
     assert figures["improvement on it"] == figures["accuracy"] - 1.0
+    low, high = (figures[f"improvement on it, 95 % interval {end}"] for end in ("from", "to"))
+    assert low <= figures["improvement on it"] <= high
 
 
 def test_chinese_words_are_numbered_as_on_the_device(tmp_path: Path) -> None:
@@ -139,19 +141,3 @@ def test_chinese_words_are_numbered_as_on_the_device(tmp_path: Path) -> None:
     prepare = preprocessing(contract, tmp_path)
     np.testing.assert_array_equal(splits.test.inputs["ids"], [prepare(text) for text in splits.test.raw])
     assert "本书" in splits.assets["vocabulary.txt"].decode().splitlines()
-
-
-def test_a_bag_of_words_answers_with_the_head_by_their_mean() -> None:
-    net = TextNet(50, 2, Convolved(4, 3), 3, width=4, dropout=0.0, bag=True)
-    assert net.bag is not None
-    torch.nn.init.normal_(net.bag.weight)
-    ids = torch.randint(2, 50, (64, 6), dtype=torch.int32)
-    with torch.no_grad():
-        mean = net.eval()(ids)
-        learned = net.train()(ids)
-        net.bag.weight.zero_()
-        head = 2 * net.eval()(ids)
-    from_head = torch.isclose(learned, head).all(1)
-    from_bag = torch.isclose(learned, 2 * mean - head, atol=1e-5).all(1)
-    assert (from_head | from_bag).all()
-    assert 0 < int(from_head.sum()) < 64

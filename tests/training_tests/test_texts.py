@@ -54,7 +54,7 @@ def test_numbers_are_those_of_the_device(tmp_path: Path) -> None:
 
 def test_texts_without_common_words_are_refused() -> None:
     splits = texts.parted([f"word{i}" for i in range(20)], np.arange(20, dtype=np.int64) % 2, ("no", "yes"), "some")
-    with pytest.raises(InputError, match="none of 1. words stands in two"):
+    with pytest.raises(InputError, match="none of 1. words stands in 2 of"):
         texts.numbered(splits, CONTRACT)
 
 

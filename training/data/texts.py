@@ -75,7 +75,7 @@ def parted(
     return Splits(where, digest, where, labels, train, validation, test)
 
 
-def numbered(splits: Splits, contract: Contract, most: int = 10_000, first: Sequence[str] = ()) -> Splits:
+def numbered(splits: Splits, contract: Contract, most: int = 10_000, first: Sequence[str] = (), least: int = LEAST_COUNT) -> Splits:
     """Turn texts into numbers by the contract's steps, with a vocabulary of the training split's words.
 
     Args:
@@ -83,6 +83,7 @@ def numbered(splits: Splits, contract: Contract, most: int = 10_000, first: Sequ
         contract: Its preprocessing is `tokenize`, its one asset the vocabulary.
         most: How many words the vocabulary has at most; the most frequent are taken.
         first: Words that it begins with, whether they stand in a text or not, such as those of a lexicon; they count too.
+        least: In how many texts a word must stand; where something else than texts tells of words, 1 will do.
 
     Returns:
         The contract's input as (N, length) int32, the texts as `raw`, the vocabulary as an asset.
@@ -96,7 +97,7 @@ def numbered(splits: Splits, contract: Contract, most: int = 10_000, first: Sequ
     parameters = contract.preprocess[0].parameters
     name = parameters.get("vocabulary", "vocabulary.txt")
     how = {key: parameters[key] for key in ("unit", "markup", "signs") if key in parameters}
-    found = vocabulary(splits.train.inputs["text"].tolist(), most=most, **how)
+    found = vocabulary(splits.train.inputs["text"].tolist(), most=most, least=least, **how)
     words = list(dict.fromkeys([*first, *found]))[:most]
     return prepared(splits, contract, {name: "".join(f"{word}\n" for word in words).encode()})
 
@@ -121,17 +122,19 @@ def prepared(splits: Splits, contract: Contract, assets: Mapping[str, bytes]) ->
     return replace(splits, train=train, validation=validation, test=test, assets=dict(assets))
 
 
-def vocabulary(texts: Sequence[str], unit: str = "words", most: int = 10_000, markup: bool = False, signs: bool = True) -> list[str]:
-    """Return the words that stand in two texts or more, the most frequent first, in order of spelling among equals.
+def vocabulary(
+    texts: Sequence[str], unit: str = "words", most: int = 10_000, markup: bool = False, signs: bool = True, least: int = LEAST_COUNT
+) -> list[str]:
+    """Return the words that stand in `least` texts or more, the most frequent first, in order of spelling among equals.
 
     Raises:
         InputError: There is none.
     """
     counts = Counter(word for text in texts for word in set(tokens(text, unit, markup, signs)))
-    found = sorted((word for word, count in counts.items() if count >= LEAST_COUNT), key=lambda word: (-counts[word], word))
+    found = sorted((word for word, count in counts.items() if count >= least), key=lambda word: (-counts[word], word))
     if not found:
         raise InputError(
-            f"none of {len(counts)} words stands in two of the {len(texts)} training texts; there are too few texts to learn from"
+            f"none of {len(counts)} words stands in {least} of the {len(texts)} training texts; there are too few texts to learn from"
         )
     return found[:most]
 

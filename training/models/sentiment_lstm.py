@@ -29,26 +29,44 @@ import torch
 from torch import nn
 
 from edge.contract import Budget, Contract, Metric, Step, Tolerance
-from training import text_baseline
-from training.data import imdb, movie_sentences, texts
+from training import text_baseline, text_regression
+from training.data import imdb, movie_sentences, texts, word_meanings
 from training.families import text_classifier
+from training.frameworks import Loop, pytorch
+from training.objective import Objective
+from training.own import OwnTraining
 from training.recipe import DataOptions, FitSettings, Recipe, Splits
 from training.text_heads import Convolved, Flat, LastState, PooledStates, TextNet
+from training.text_wide import Wide
 
 LENGTH = 48  # words and signs; one sentence of the stand-in in a hundred is longer
-WORDS = 11_000  # 7,223 of the lexicon and the most frequent of the others
+WORDS = 18_000  # 7,223 of the lexicon and the most frequent of the others
+WIDTH = 32
+PIECES = (3, 4, 5)  # characters of a word that are judged together
 VALENCE = 0.3  # how much of a word's rating its embedding begins with
+MEANING = 0.15  # the standard deviation of the other features that it begins with
 HEAD_WORDS, HEAD_LENGTH = 2_000, 100  # of the documents' five heads
 DOCUMENT_WORDS, DOCUMENT_LENGTH = 3_800, 380  # of their larger net, for reviews as long as IMDB's
 
 
-def pooled(width: int = 16, states: int = 32) -> TextNet:
+def pooled(states: int = 32) -> TextNet:
     """Make the net; the first feature of a word of the lexicon begins with how people rated it."""
-    net = TextNet(WORDS + 2, 2, PooledStates(width, states), 4 * states, width=width, dropout=0.5, lost=0.1, bag=True)
+    net = TextNet(WORDS + 2, 2, PooledStates(WIDTH, states), 4 * states, width=WIDTH, dropout=0.5, lost=0.1, wide=Wide(WORDS + 2))
     ratings = torch.tensor(list(movie_sentences.lexicon().values()))
     with torch.no_grad():
         net.embedding.weight[2 : 2 + len(ratings), 0] = VALENCE * ratings
     return net
+
+
+def learn(net: TextNet, splits: Splits, settings: FitSettings, _objective: Objective) -> Loop:
+    """Begin with what words mean, find the scores of words and pairs, and give the loop in which the LSTM learns."""
+    words = splits.assets["vocabulary.txt"].decode().split()
+    meanings = word_meanings.vectors(words)
+    with torch.no_grad():
+        net.embedding.weight[2 : 2 + len(words), 1:] = torch.from_numpy(word_meanings.reduced(meanings, WIDTH - 1, MEANING))
+    if net.wide is not None:
+        text_regression.fit(net.wide, splits, text_regression.vocabulary(words, WORDS + 2, PIECES, meanings))
+    return pytorch.loop(net, splits, settings)
 
 
 def of_documents(head: str, words: int, length: int) -> TextNet:
@@ -66,7 +84,7 @@ def of_documents(head: str, words: int, length: int) -> TextNet:
 
 def load(options: DataOptions) -> Splits:
     """Load reviews as numbers of words; the vocabulary is a lexicon and the words of the training split."""
-    return texts.numbered(imdb.load(options), _CONTRACT, WORDS, tuple(movie_sentences.lexicon()))
+    return texts.numbered(imdb.load(options), _CONTRACT, WORDS, tuple(movie_sentences.lexicon()), least=1)
 
 
 def load_plain(options: DataOptions, contract: Contract, words: int) -> Splits:
@@ -96,6 +114,7 @@ def variant(head: str, words: int, length: int, described: str, name: str) -> Re
     contract = contract if length <= HEAD_LENGTH else replace(contract, targets=targets, recipes=(), requires_runtimes=("onnxruntime",))
     return replace(
         RECIPE,
+        own=None,
         contract=contract,
         load_data=partial(load_plain, contract=contract, words=words),
         build=partial(of_documents, head, words, length),
@@ -111,9 +130,10 @@ RECIPE = Recipe(
     contract=_CONTRACT,
     load_data=load,
     build=pooled,
-    fit=FitSettings(epochs=8, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
+    fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
     raw_inputs="data",
     subset_floor=0.78,
+    own=OwnTraining(learn, "accuracy", "higher"),
     conclude=partial(text_baseline.compared, contract=_CONTRACT),
 )
 

@@ -14,23 +14,35 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from torch import nn
-
 from edge.contract import Budget, Metric, Step, Tolerance
-from training import text_baseline
+from training import text_baseline, text_regression
 from training.data import product_reviews_zh, texts
 from training.families import text_classifier
+from training.frameworks import Loop, pytorch
+from training.objective import Objective
+from training.own import OwnTraining
 from training.recipe import DataOptions, FitSettings, Recipe, Splits
 from training.text_heads import PooledStates, TextNet
+from training.text_wide import Wide
 
 LENGTH = 80  # words and signs
 WORDS = 16_000
+PAIRS = 1 << 17  # scores that pairs of words share
+PIECES = (1, 2, 3)  # characters of a word that are judged together
 
 
-def network(width: int = 32, states: int = 32) -> nn.Module:
+def network(width: int = 32, states: int = 32) -> TextNet:
     """Make the net, with random weights."""
     head = PooledStates(width, states, both=False)
-    return TextNet(WORDS + 2, 2, head, 2 * states, width=width, dropout=0.4, lost=0.2, bag=True)
+    return TextNet(WORDS + 2, 2, head, 2 * states, width=width, dropout=0.4, lost=0.2, wide=Wide(WORDS + 2, PAIRS))
+
+
+def learn(net: TextNet, splits: Splits, settings: FitSettings, _objective: Objective) -> Loop:
+    """Find the scores of words and pairs, and give the loop in which the LSTM learns."""
+    words = splits.assets["vocabulary.txt"].decode().split()
+    if net.wide is not None:
+        text_regression.fit(net.wide, splits, text_regression.vocabulary(words, WORDS + 2, PIECES))
+    return pytorch.loop(net, splits, settings)
 
 
 def load(options: DataOptions) -> Splits:
@@ -54,7 +66,8 @@ RECIPE = Recipe(
     contract=_CONTRACT,
     load_data=load,
     build=network,
-    fit=FitSettings(epochs=8, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
+    fit=FitSettings(epochs=6, batch_size=64, learning_rate=3e-3, clip_norm=1.0, weight_decay=0.1),
     raw_inputs="data",
+    own=OwnTraining(learn, "accuracy", "higher"),
     conclude=partial(text_baseline.compared, contract=_CONTRACT),
 )
