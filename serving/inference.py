@@ -12,10 +12,10 @@ from edge import metric_names as names
 from edge.errors import InputError
 from edge.json_tensors import dumps
 from edge.layouts import Layouts
+from edge.limits import MAX_PIXELS
 from edge.model import Model, Row
 from edge.protocol import HEADER_LENGTH, Message, decode_request, encode_response
 from edge.steps import Aside
-from edge.steps.image import MAX_PIXELS
 from serving import inputs, pictures
 from serving.bodies import BINARY_TYPES, JSON_TYPES, Body, expect_type
 

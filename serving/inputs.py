@@ -8,9 +8,10 @@ from typing import Any
 from edge.contract import Contract, Tensor
 from edge.errors import InputError, TooLargeError, UnsupportedMediaError
 from edge.json_tensors import parse, shown, to_array
+from edge.limits import MAX_PIXELS
 from edge.steps import TEXT_STEPS
 from edge.steps.encoded import text_of
-from edge.steps.image import MAX_PIXELS, picture_size
+from edge.steps.image import picture_size
 from edge.wire_tensors import check_range
 from serving import csv_rows
 from serving.bodies import BINARY_TYPES, FORM_TYPE, JSON_TYPES, Body, form_fields

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from edge.errors import SetupError, UsageError
-from edge.steps.image import MAX_PIXELS
+from edge.limits import MAX_PIXELS
 
 VARIABLES: Mapping[str, str] = {
     "keys": "TANDEM_KEYS",

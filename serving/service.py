@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving import keys, telemetry
 
@@ -17,15 +17,13 @@ from bentoml._internal.utils.analytics import usage_stats
 from bentoml.exceptions import BentoMLConfigException
 
 from edge.errors import TandemError
-from serving import balance
-from serving.app import create_app
-from serving.direct import DirectProtocol
-from serving.metrics import Metrics
-from serving.registry import Registry
 from serving.settings import Settings
 
 uvicorn.config.HTTP_PROTOCOLS["auto"] = "serving.direct:DirectProtocol"  # BentoML's worker takes what uvicorn takes by itself
 usage_stats.do_not_track.cache_clear()  # `bentoml serve` asked, and kept the answer, before it imported this module
+
+if TYPE_CHECKING:
+    from serving.registry import Registry
 
 
 def _settings() -> Settings:
@@ -39,8 +37,6 @@ def _settings() -> Settings:
 
 
 SETTINGS = _settings()
-METRICS = Metrics()
-REGISTRY = Registry(SETTINGS, METRICS)
 
 
 def _freeze() -> None:
@@ -49,13 +45,12 @@ def _freeze() -> None:
     gc.freeze()
 
 
-APP = create_app(SETTINGS, REGISTRY, METRICS, _freeze)
-
-
 def _balance() -> None:
     """Where several workers serve, and this process is one of them, share connections evenly."""
     folder, number = os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), bentoml.server_context.worker_index
     if SETTINGS.workers > 1 and folder and number is not None:
+        from serving import balance
+
         balance.install(folder, number - 1)
 
 
@@ -65,14 +60,27 @@ _balance()
 class DirectService(bentoml.Service):  # type: ignore[misc]  # BentoML is untyped here
     """A service whose inference routes come before BentoML's middleware; all else, the application's life included, is BentoML's."""
 
+    registry: Registry | None = None
+
     def to_asgi(self, is_main: bool = True) -> Any:
-        """Give the ASGI application that BentoML's server runs."""
-        application = APP.enclose(super().to_asgi(is_main))
-        DirectProtocol.way = APP.short
+        """Give the ASGI application that BentoML's server runs.
+
+        It is made here: the process that starts the workers and watches over them imports this module too, and needs none of it.
+        """
+        from serving.app import create_app
+        from serving.direct import DirectProtocol
+        from serving.metrics import Metrics
+        from serving.registry import Registry
+
+        metrics = Metrics()
+        DirectService.registry = registry = Registry(SETTINGS, metrics)
+        app = create_app(SETTINGS, registry, metrics, _freeze)
+        self.mount_asgi_app(app.web, path="/")
+        application = app.enclose(super().to_asgi(is_main))
+        DirectProtocol.way = app.short
         return application
 
 
-@bentoml.asgi_app(APP.web, path="/")
 @bentoml.service(
     name="tandem",
     service_class=DirectService,
@@ -89,4 +97,5 @@ class TandemService:
 
     async def __is_ready__(self) -> bool:
         """Let `/readyz` say what `/v2/health/ready` says."""
-        return REGISTRY.ready
+        registry = DirectService.registry
+        return registry is not None and registry.ready

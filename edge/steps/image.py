@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from edge.errors import InputError, RuntimeMissingError, TooLargeError, UnsupportedMediaError
+from edge.limits import MAX_PIXELS, MAX_SIDE
 from edge.steps import resample
 from edge.steps.context import Context
 from edge.steps.frame import place
 from edge.storage import UNREADABLE
 
-MAX_PIXELS = 50_000_000
-MAX_SIDE = 16_384
 MAX_BYTES = 64 << 20
 FITS = ("stretch", "contain", "cover")
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # others can start programs or are read by code that few people test
