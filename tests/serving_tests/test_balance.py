@@ -77,7 +77,14 @@ def test_connections_are_shared_evenly(servers: tuple[list[BalancedServer], int]
 
 def test_a_worker_that_takes_nothing_keeps_nobody_waiting(servers: tuple[list[BalancedServer], int]) -> None:
     (busy, other), port = servers
-    busy._loop.call_soon_threadsafe(busy._loop.remove_reader, next(iter(busy._pauses)).fileno())  # it lives, and accepts nothing
+    asleep = threading.Event()
+
+    def sleep() -> None:  # it lives, and accepts nothing
+        busy._loop.remove_reader(next(iter(busy._pauses)).fileno())
+        asleep.set()
+
+    busy._loop.call_soon_threadsafe(sleep)
+    assert asleep.wait(20)
     open_ = [connect(port) for _ in range(6)]
     assert len(other.server_state.connections) == 6
     assert not busy.server_state.connections

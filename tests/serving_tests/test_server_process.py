@@ -222,7 +222,8 @@ def test_a_bento_holds_what_it_needs_and_no_more(bento: Path) -> None:
 def test_a_bento_is_served(bento: Path, environment: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", "tandem:latest"]
-    with running(command, port, {**unmeasured(environment), "PORT": str(port)}, tmp_path, tmp_path / "log", signal.SIGINT) as server:
+    own = {**unmeasured(environment), "PORT": str(port), "BENTOML_HOME": str(tmp_path / "home")}  # it empties the metrics of its home
+    with running(command, port, own, tmp_path, tmp_path / "log", signal.SIGINT) as server:
         status, _, body = server.ask("POST", "/predict/tiny_rows", '{"inputs": [3]}', {"Content-Type": "application/json"})
         assert (status, json.loads(body)["predictions"]) == (200, [{"result": [9.0]}])
         assert server.status("/readyz") == 200
@@ -231,7 +232,8 @@ def test_a_bento_is_served(bento: Path, environment: dict[str, str], tmp_path: P
 
 def test_two_workers_share_all(tiny_bundles: Path, repository: Path, environment: dict[str, str], tmp_path: Path) -> None:
     port, command = free_port(), [sys.executable, "-c", SERVE, "--bundles", str(tiny_bundles), "--models", "tiny_rows", "--workers", "2"]
-    with running([*command, "--port", str(port)], port, environment, repository, tmp_path / "log", signal.SIGTERM) as server:
+    own = {**environment, "BENTOML_HOME": str(tmp_path / "home")}
+    with running([*command, "--port", str(port)], port, own, repository, tmp_path / "log", signal.SIGTERM) as server:
         while server.log.read_bytes().count(b"is ready") < 2:
             time.sleep(0.1)
         open_ = [http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS) for _ in range(12)]
