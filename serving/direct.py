@@ -19,6 +19,7 @@ from serving.path import INFER, INFER_VERSION, Target, target
 from serving.short import ShortWay
 
 _MOST_URL, _MOST_HEAD, _MOST_KNOWN = 256, 2 << 10, 256
+KEEP_ALIVE_S = 75  # longer than proxies keep idle connections (60 s): whoever closes first loses the request that is on its way
 _END = b"\r\n\r\n"
 _OTHERS = frozenset((b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"origin", b"x-forwarded-for", b"x-forwarded-proto"))
 
@@ -62,7 +63,7 @@ class DirectProtocol(BoundedProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin; requests are logged by the border, and not by uvicorn too, which does so wherever a host has set up logging."""
         super().__init__(*args, **kwargs)
-        self.access_log = False
+        self.access_log, self.timeout_keep_alive = False, KEEP_ALIVE_S
 
     def on_message_begin(self) -> None:
         """Begin to count; uvicorn's scope is made where it is needed."""

@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 from edge.client import TIMEOUT_HEADER
 from edge.protocol import HEADER_LENGTH, encode_request
 from serving import keys
-from serving.direct import DirectProtocol
+from serving.direct import KEEP_ALIVE_S, DirectProtocol
 
 ASKED = b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
 LENGTH = HEADER_LENGTH.lower()
@@ -128,16 +128,17 @@ def test_a_connection_that_answered_the_short_way_is_closed_when_it_idles(monkey
     for now[0] in (100.0, 103.0):
         protocol.data_received(ASKED)
     assert (wire.write.call_count, protocol.server_state.total_requests, len(alarms)) == (2, 2, 1)
-    now[0] = 105.0
-    alarms[0][1]()  # two seconds after the last answer: it looks again in three
+    now[0] = 103.0 + KEEP_ALIVE_S - 3
+    alarms[0][1]()  # the last answer was three seconds too late for it
     assert (wire.close.called, alarms[1][0]) == (False, pytest.approx(3.0))
     way.answer = lambda *_: None
-    now[0] = 107.0
+    now[0] += 2
     protocol.data_received(ASKED)
-    now[0] = 110.0
+    now[0] += 3
     alarms[1][1]()
     assert not wire.close.called, "a request is being answered"
     protocol.cycle.response_complete = True
+    now[0] += KEEP_ALIVE_S
     alarms[2][1]()
     assert wire.close.called
 

@@ -203,11 +203,10 @@ def bento(tiny_bundles: Path, repository: Path, environment: dict[str, str], tmp
     shutil.copytree(tiny_bundles, folder / "bundles")
     for name in ("report.html", "measurements.json", "provenance.json"):
         (folder / "bundles" / "tiny_rows" / "1.0.0" / name).write_text("{}")
-    built = subprocess.run(
-        [sys.executable, "-m", "bentoml", "build"], cwd=folder, env=unmeasured(environment), capture_output=True, text=True, timeout=SECONDS
-    )
+    own = {**unmeasured(environment), "BENTOML_HOME": str(tmp_path_factory.mktemp("bentos"))}
+    built = subprocess.run([sys.executable, "-m", "bentoml", "build"], cwd=folder, env=own, capture_output=True, text=True, timeout=SECONDS)
     assert built.returncode == 0, built.stdout + built.stderr
-    [source] = Path(environment["BENTOML_HOME"]).glob("bentos/tandem/*/src")
+    [source] = Path(own["BENTOML_HOME"]).glob("bentos/tandem/*/src")
     return source
 
 
@@ -222,7 +221,7 @@ def test_a_bento_holds_what_it_needs_and_no_more(bento: Path) -> None:
 def test_a_bento_is_served(bento: Path, environment: dict[str, str], tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "bentoml", "serve", "tandem:latest"]
-    own = {**unmeasured(environment), "PORT": str(port), "BENTOML_HOME": str(tmp_path / "home")}  # it empties the metrics of its home
+    own = {**unmeasured(environment), "PORT": str(port), "BENTOML_HOME": str(bento.parents[3])}
     with running(command, port, own, tmp_path, tmp_path / "log", signal.SIGINT) as server:
         status, _, body = server.ask("POST", "/predict/tiny_rows", '{"inputs": [3]}', {"Content-Type": "application/json"})
         assert (status, json.loads(body)["predictions"]) == (200, [{"result": [9.0]}])
