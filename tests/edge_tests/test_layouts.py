@@ -1,7 +1,11 @@
 """Requests whose JSON came before are read as others are."""
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge import layouts
 from edge.contract import Graph, Tensor
@@ -84,3 +88,65 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for body, length in sent:
         found.learn(body, length, GRAPH, decode_request(body, GRAPH, length))
     assert [found.read(*one) is not None for one in sent] == [False, False, False, True]
+
+
+ONE = Graph("main", (Tensor("pixels", "uint8", ("batch", 3), "N3", range=(0, 250)),), GRAPH.outputs)
+FORM = '{"inputs":[{"name":"pixels","datatype":"UINT8","shape":[1,3],"data":[%s]}],"parameters":{"binary_data_output":true}%s}'
+
+
+@pytest.fixture
+def numbers() -> Layouts:
+    found = Layouts()
+    body = (FORM % ("1,2,3", "")).encode()
+    found.learn(body, None, ONE, decode_request(body, ONE))
+    return found
+
+
+def test_numbers_in_the_json_are_read_as_without_it(numbers: Layouts) -> None:
+    found = numbers.read((FORM % ("10, 0,250", "")).encode(), None)
+    assert found is not None
+    assert (found.inputs["pixels"].tolist(), found.inputs["pixels"].dtype, found.outputs) == ([[10, 0, 250]], np.uint8, {"y": True})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1,2", "1,2,3,4", "01,2,3", "1,02,3", "1,,3", "1,2,", "1 2,3,4", "1,2,256", "1,2,-3", "1,2,3.0", "1,2,true", "[1,2,3]", "9" * 30],
+)
+def test_other_numbers_are_left_to_others(numbers: Layouts, text: str) -> None:
+    assert numbers.read((FORM % (text, "")).encode(), None) is None
+
+
+@settings(max_examples=300)
+@given(
+    text=st.lists(
+        st.sampled_from(["0", "1", "25", "255", "7", ",", ", ", " ", "00", "-", ".5", "e3", "]", "99999999999999999999"]), max_size=9
+    )
+)
+def test_what_is_read_is_what_others_read(text: list[str]) -> None:
+    known, body = Layouts(), (FORM % ("1,2,3", "")).encode()
+    known.learn(body, None, ONE, decode_request(body, ONE))
+    sent = (FORM % ("".join(text), "")).encode()
+    try:
+        found = known.read(sent, None)
+    except InputError as error:
+        with pytest.raises(InputError, match=re.escape(str(error))):
+            decode_request(sent, ONE)
+        return
+    if found is not None:
+        expected = decode_request(sent, ONE)
+        np.testing.assert_array_equal(found.inputs["pixels"], expected.inputs["pixels"])
+        assert (found.outputs, found.id) == (expected.outputs, expected.id)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(FORM % ("1,2,3", ',"more":{"data":[1,2,3]}'), id="data twice"),
+        pytest.param((FORM % ("1,2,3", ',"more":{"data":[1,2,3]}')).replace('"data"', r'"d\u0061ta"', 1), id="data under another spelling"),
+        pytest.param(FORM.replace("[%s]", "[[1,2,3]]%s") % ("", ""), id="nested"),
+    ],
+)
+def test_a_document_with_room_for_doubt_is_not_kept(body: str) -> None:
+    found, sent = Layouts(), body.encode()
+    found.learn(sent, None, ONE, decode_request(sent, ONE))
+    assert found.read(sent, None) is None
