@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.serving import plan, servers
 from benchmarks.serving.contenders import Contender, limit_command
 from benchmarks.serving.environments import NotInstalledError
-from benchmarks.serving.load import closed_loop
+from benchmarks.serving.load import SETTLE_S, closed_loop
 from benchmarks.serving.models import CACHE, Bundle
 from benchmarks.serving.plan import Case
 from benchmarks.serving.questions import RAW, request
@@ -22,6 +22,7 @@ from benchmarks.serving.servers import NotServingError, Running
 
 WARM_S, LIMIT_S = 0.4, 0.7
 WARM_CONNECTIONS = 8
+CONNECT_S = 0.003  # for each connection, until servers have taken up all of them
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ def _visit(run: Run, contender: Contender, bundle: Bundle, cases: Sequence[Case]
 
 def _one(run: Run, server: Running, question: bytes, case: Case, name: str, results: Results) -> None:
     before = server.processor_s()
-    load = closed_loop(server.port, question, case.connections, run.seconds * case.weight)
+    settle = max(SETTLE_S, CONNECT_S * case.connections)
+    load = closed_loop(server.port, question, case.connections, run.seconds * case.weight, settle)
     results.add(name, case.key, load, server.processor_s() - before)
 
 

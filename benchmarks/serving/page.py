@@ -95,7 +95,7 @@ time counts from when a request was due. “In time” are good answers within t
 
 def _path_note() -> str:
     return """`python -m benchmarks.serving.path`, without sockets: processor time of each stage, and what `tracemalloc` sees of it.
-The whole path is the ASGI call from its beginning to its last message."""
+The last rows are the whole way, from the bytes that a connection brings to those that go back, for so many connections that ask at once."""
 
 
 def _soak(results: Results) -> list[str]:

@@ -1,34 +1,33 @@
 """`python -m benchmarks.serving.path`: where the time of one small request goes inside Tandem, stage by stage, without sockets.
 
-Each stage is repeated alone: parse the body, queue it, run the model, encode the answer; then the whole path from the ASGI
-call to the last message sent. Times are processor times, which a busy machine changes little, and medians of the best half. Memory is what
-`tracemalloc` sees in a separate pass: the peak of a stage, and the blocks that it leaves with its result.
+Each stage is repeated alone: parse the body, parse it where its JSON came before, queue it, run the model, encode the answer;
+then all of it, from the bytes that a connection brings to those that go back, for 1, 8 and 32 connections that ask at once.
+Times are processor times, which a busy machine changes little, and medians of the best half. Memory is what `tracemalloc` sees
+in a separate pass: the peak of a stage, and the blocks that it leaves with its result.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import statistics
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import uvloop
 
-from benchmarks.serving import questions
+from benchmarks.serving import connected, questions
 from benchmarks.serving.models import SHAPES, Bundle, bundle
 from benchmarks.serving.questions import JSON, RAW
+from edge.layouts import Layouts
 from edge.model import Model
 from edge.protocol import HEADER_LENGTH
 from serving import inference
-from serving.app import Application, create_app
 from serving.batching import Job, Lane, Outcome, Scheduler
 from serving.bodies import Body
 from serving.latency import Latency
-from serving.settings import Settings
 
 MAX_BATCH = 256
 BLOCK, BLOCKS = 50, 40
@@ -71,7 +70,8 @@ def measure(made: Bundle, *, quick: bool = False) -> dict[str, Any]:
     for kind in (RAW, JSON):
         stages = _stages(made, model, kind)
         found[kind] = {name: {"us": _microseconds(stage, blocks), **_memory(stage)} for name, stage in stages.items()}
-        found[kind]["whole path"] = uvloop.run(_whole(made, kind, blocks))
+        for count, taken in uvloop.run(connected.measure(made, kind, blocks)).items():
+            found[kind][f"all, {count} at once"] = {"us": _best_half(taken) * 1e6}
     return found
 
 
@@ -90,8 +90,11 @@ def _stages(made: Bundle, model: Model, kind: str) -> dict[str, Callable[[], obj
         scheduler.submit(lane, Job(work.inputs, work.samples, FAR, outcomes.append))
         return outcomes[0]
 
+    layouts = Layouts()
+    inference.read_infer(model, body, length, MAX_BATCH, layouts)
     return {
         "parse": lambda: inference.read_infer(model, body, length, MAX_BATCH),
+        "parse again": lambda: inference.read_infer(model, body, length, MAX_BATCH, layouts),
         "queue": queue,
         "run": lambda: model.run(work.inputs),
         "encode": lambda: work.answer(outputs),
@@ -130,44 +133,6 @@ def _memory(stage: Callable[[], object]) -> dict[str, int]:
     return {"peak_bytes": peak - before, "blocks": blocks}
 
 
-async def _whole(made: Bundle, kind: str, blocks: int) -> dict[str, float]:
-    """Time the ASGI call from its beginning to its last message, in a running application."""
-    app = create_app(Settings(made.root, device="cpu", models=(made.name,)))
-    async with app.web.router.lifespan_context(app.web):
-        ask = _asker(app, made, kind)
-        while await ask() == 503:
-            await asyncio.sleep(0.01)
-        taken = []
-        for _ in range(blocks):
-            start = time.process_time()
-            for _ in range(BLOCK):
-                await ask()
-            taken.append((time.process_time() - start) / BLOCK)
-    return {"us": _best_half(taken) * 1e6}
-
-
-def _asker(app: Application, made: Bundle, kind: str) -> Callable[[], Awaitable[int]]:
-    path, content, headers = questions.tandem(made.question, kind)
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "method": "POST", "path": path, "headers": raw, "query_string": b"", "root_path": ""}
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": content, "more_body": False}
-
-    async def ask() -> int:
-        """Send the request once, without a socket; return the status."""
-        sent: list[Any] = []
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        await app.inference(scope, receive, send)
-        status: int = sent[0]["status"]
-        return status
-
-    return ask
-
-
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(
@@ -177,10 +142,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the repeats")
     args = parser.parse_args()
     found = measure(bundle(args.model), quick=args.quick)
-    print(f"{'':8}{'stage':12}{'µs':>9}{'peak bytes':>12}{'blocks':>8}")
+    print(f"{'':8}{'stage':17}{'µs':>9}{'peak bytes':>12}{'blocks':>8}")
     for kind, stages in found.items():
         for name, row in stages.items():
-            print(f"{kind:8}{name:12}{row['us']:9.1f}{row.get('peak_bytes', ''):>12}{row.get('blocks', ''):>8}")
+            print(f"{kind:8}{name:17}{row['us']:9.1f}{row.get('peak_bytes', ''):>12}{row.get('blocks', ''):>8}")
 
 
 if __name__ == "__main__":
