@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from refused import bodies, requests
+from refused import bodies, requests, texts
 from refused.case import Case
 
 SECTIONS: Mapping[str, Sequence[Case]] = {
@@ -14,4 +14,5 @@ SECTIONS: Mapping[str, Sequence[Case]] = {
     "JSON and other text": bodies.JSON_BODIES,
     "Tensors": bodies.TENSORS,
     "Pictures": bodies.PICTURES,
+    "Texts": texts.TEXTS,
 }

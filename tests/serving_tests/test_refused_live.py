@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from serving import keys
+from tests.edge_tests.step_models import write_writer
+from tests.serving_tests.text_models import write_letters
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))  # where the cases are
 import serving_faults
@@ -41,6 +43,8 @@ def live(tiny_bundles: Path, start: Callable[..., Any], tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp("live")
     shutil.copytree(tiny_bundles, folder / "bundles")
     shutil.copytree(tiny_bundles / "tiny_rows", folder / "bundles" / "broken")
+    write_letters(folder / "bundles")
+    write_writer(folder / "bundles")
     file = folder / "keys"
     tokens = {name: keys.create(file, name, admin=name == "admin") for name in ("plain", "busy", "admin")}
     with socket.socket() as probe:
