@@ -19,7 +19,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from edge.contract import SCHEMA, Contract, Graph, Metric, Step, Tensor
 from edge.errors import InputError
+from edge.layouts import Layouts
 from edge.protocol import InferRequest, decode_request, decode_response
 from edge.steps import preprocessing
 from serving import inputs
@@ -62,6 +63,7 @@ CONTRACTS = {
         (Step("decode_image", channels=3), Step("resize", height=8, width=8, filter="bilinear", fit="contain")),
     ),
 }
+KNOWN = {name: Layouts() for name in CONTRACTS}
 _PREPARE = preprocessing(CONTRACTS["pictures"])
 READERS = ("infer pixels", "infer rows", "infer pairs", "answer", "predict pictures", "predict rows", "predict pairs")
 
@@ -78,7 +80,7 @@ def read(given: Given) -> str:
     kind, _, name = given.reader.partition(" ")
     try:
         if kind == "infer":
-            _hold(decode_request(given.body, CONTRACTS[name].main, given.header or None, max_batch=8), CONTRACTS[name])
+            _infer(given, CONTRACTS[name], KNOWN[name])
         elif kind == "answer":
             decode_response(given.body, given.header or None)
         else:
@@ -89,6 +91,35 @@ def read(given: Given) -> str:
             raise AssertionError(f"the refusal does not say what was expected, or too much: {words[:600]}") from None
         return f"{error.http_status} " + re.sub(r"\d+|'[^']*'|\"[^\"]*\"|\([^)]*\)|\[[^]]*\]|is .*?, expected", "…", words)
     return "read"
+
+
+def _infer(given: Given, contract: Contract, known: Layouts) -> None:
+    """Read a request twice: as one whose document came before, which it may not have, and as any other."""
+    header = given.header or None
+    before, whole = (
+        _outcome(lambda: known.read(given.body, header)),
+        _outcome(lambda: decode_request(given.body, contract.main, header, max_batch=8)),
+    )
+    if before is not None and _facts(before) != _facts(whole):
+        raise AssertionError(f"a document that came before is read as {_facts(before)}, and alone as {_facts(whole)}")
+    if isinstance(whole, InputError):
+        raise whole
+    if whole is not None:
+        _hold(whole, contract)
+        known.learn(given.body, header, contract.main, whole)
+
+
+def _outcome(read: Callable[[], InferRequest | None]) -> InferRequest | InputError | None:
+    try:
+        return read()
+    except InputError as error:
+        return error
+
+
+def _facts(found: InferRequest | InputError | None) -> object:
+    if not isinstance(found, InferRequest):
+        return str(found)
+    return [(name, array.dtype, array.shape, array.tobytes()) for name, array in found.inputs.items()], dict(found.outputs), found.id
 
 
 def _hold(request: InferRequest, contract: Contract) -> None:
