@@ -91,7 +91,7 @@ class Model:
         if not at_hand:
             remedies = "; or ".join(dict.fromkeys(runtimes.remedy(name) for name in runtimes.KNOWN))
             raise RuntimeMissingError(f"no runtime is installed that could run {bundle.contract.name}: {remedies}")
-        chosen, name = choose(bundle.variants, at_hand, target, variant, {} if runtime else installed)
+        chosen, name = choose(bundle.variants, at_hand, target, variant, installed)
         loaded, drift = proof.load(bundle, chosen, name, Options(threads, device), alone=target == "server", replay=replay)
         return cls(bundle, chosen, loaded, drift)
 

@@ -20,10 +20,10 @@ from typing import Optional
 
 from edge import runtimes, verdicts
 from edge.bundle import Bundle
-from edge.errors import ParityError, SetupError
+from edge.errors import GateError, ParityError, SetupError
 from edge.golden import replay_model
 from edge.runtimes import Options, Runtime
-from edge.variants import Variant
+from edge.variants import Variant, older
 from edge.verdicts import OFF, VARIABLE, Verdict
 
 
@@ -48,13 +48,22 @@ def load(
         GateError: The runtime refuses the file, or dies of it.
         SetupError: The runtime is missing or cannot work here.
     """
-    proved = None
-    if not alone and options.device == "cpu" and os.environ.get(VARIABLE) != OFF:
-        proved = _verdict(bundle, variant, runtime, options, replay)
+    apart = not alone and options.device == "cpu" and os.environ.get(VARIABLE) != OFF
     try:
+        proved = _verdict(bundle, variant, runtime, options, replay) if apart else None
         return _loaded(bundle, variant, runtime, options, proved)
     except MemoryError:
         raise SetupError(f"{variant.file}: out of memory on {runtime}; end other programs, or take a smaller file (--variant)") from None
+    except GateError as error:
+        raise type(error)(f"{error}{_age(variant, runtime)}") from None
+
+
+def _age(variant: Variant, runtime: str) -> str:
+    """Say that a runtime is older than the one that a file was proved on, where it is; that is the likeliest reason."""
+    version, least = runtimes.installed().get(runtime, ""), variant.min_runtime.get(runtime, "")
+    if not older(version, least):
+        return ""
+    return f" ({runtime} is {version} here and the file was proved on {least}: install that or a newer release)"
 
 
 def _loaded(

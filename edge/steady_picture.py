@@ -84,7 +84,8 @@ def _lanes(top: float, end: float, windows: Sequence[Window]) -> list[str]:
     """Draw one lane for each bit of the firmware, coloured while it was set."""
     parts = [_text(LEFT, top - 8, "held back", weight="600")]
     if all(window.bits is None for window in windows):
-        parts.append(_text(WIDTH / 2, top + _LANE * 2 + 4, "this machine tells no throttling", anchor="middle", size=14))
+        frame = f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{_LANE * len(BITS)}" fill="none" stroke="{_FAINT}"/>'
+        return [*parts, frame, _text(WIDTH / 2, top + _LANE * 2 + 4, "this machine tells no throttling", anchor="middle", size=14)]
     for number, (bit, words) in enumerate(BITS.items()):
         y = top + number * _LANE
         parts.append(f'<rect x="{LEFT}" y="{y}" width="{WIDTH - LEFT - RIGHT}" height="{_LANE}" fill="none" stroke="{_FAINT}"/>')
@@ -92,9 +93,8 @@ def _lanes(top: float, end: float, windows: Sequence[Window]) -> list[str]:
         for start, stop in spans:
             left, width = _x(start, end), _x(stop, end) - _x(start, end)
             parts.append(f'<rect x="{left:.1f}" y="{y + 3}" width="{width:.1f}" height="{_LANE - 6}" fill="{_LANES[number]}"/>')
-        if any(window.bits is not None for window in windows):
-            on_colour = bool(spans) and spans[0][0] == 0
-            parts.append(_text(LEFT + 6, y + 14, words, size=11, fill="#ffffff" if on_colour else _INK))
+        on_colour = bool(spans) and spans[0][0] == 0
+        parts.append(_text(LEFT + 6, y + 14, words, size=11, fill="#ffffff" if on_colour else _INK))
     return parts
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Optional
 
 from edge.contract import SCHEMA, DType, Target
-from edge.errors import ContractError, RuntimeMissingError
+from edge.errors import ContractError
 from edge.migrations import migrate
 from edge.schema import decode, encode, read_json, refuse
 from edge.storage import safe_relative
@@ -120,8 +120,7 @@ def choose(
 ) -> tuple[Variant, str]:
     """Take the first variant for a target that passed on a runtime at hand, in the order of `variants.json`.
 
-    A runtime that is older than the one a file was proved on is passed over. Whoever names such a runtime gets it, since
-    then the golden inputs decide.
+    A runtime that is older than the one a file was proved on is taken where there is no other: its golden inputs decide.
 
     Args:
         variants: What the bundle holds.
@@ -135,7 +134,6 @@ def choose(
 
     Raises:
         ContractError: No variant fits; the message lists what there is and what each one passed on.
-        RuntimeMissingError: One would, on a newer release of a runtime that is installed.
     """
     if wanted is None:
         candidates = [v for v in variants if target in v.targets]
@@ -146,11 +144,7 @@ def choose(
         if not older((installed or {}).get(runtime, ""), variant.min_runtime.get(runtime, "")):
             return variant, runtime
     if fitting:
-        variant, runtime = fitting[0]
-        raise RuntimeMissingError(
-            f"{runtime} {(installed or {})[runtime]} is installed, but {variant.file} was proved on {variant.min_runtime[runtime]}: "
-            f"install that or a newer release, or name it (--runtime {runtime}) and let the golden inputs decide"
-        )
+        return fitting[0]
     listed = "; ".join(f"{v.file} for {'/'.join(v.targets)} passed on {', '.join(v.passed) or 'nothing'}" for v in variants)
     asked = f"variant {wanted!r}" if wanted else f"target {target!r}"
     raise ContractError(f"no file fits {asked} on {', '.join(runtimes) or 'no runtime'}; there are {listed}")

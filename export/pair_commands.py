@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", help="the device's runtime (default: the first installed one that passed)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where the hand-overs with labelled samples are (default: runs)")
     parser.add_argument("--data", type=Path, metavar="NPZ", help="labelled samples: 'input/NAME' and 'target' (default: the hand-overs')")
-    parser.add_argument("--allow-loss", type=float, default=0.0, metavar="SHARE", help="how much accuracy may be lost (default: 0)")
+    parser.add_argument(
+        "--allow-loss", type=float, default=0.0, metavar="SHARE", help="accuracy that may be lost for less traffic (default: 0)"
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where pair.json goes (default: pairs/DEVICE-SERVER)")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
@@ -46,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.allow_loss < 1:
         raise UsageError(f"--allow-loss is {args.allow_loss:g}, expected a share from 0 to below 1")
     with Model.open(args.device, variant=args.variant, runtime=args.runtime) as device, Model.open(args.server, target="server") as server:
+        pairing.check(device, server)
         found = _given(args.data, device, server) if args.data is not None else _handed_over(args.runs, device, server)
         pair = pairing.measure(device, server, found, args.allow_loss)
     folder = args.out or Path("pairs") / f"{pair.device.name}-{pair.server.name}"
@@ -90,8 +93,8 @@ def _given(path: Path, device: Model, server: Model) -> Samples:
     """Read one archive for both, which must take the same inputs."""
     if not _alike(device, server):
         raise UsageError(
-            f"--data: {device.contract.name} and {server.contract.name} take other inputs, so one archive cannot be for both; leave it out, "
-            "and the test splits of their hand-overs are taken"
+            f"--data: {device.contract.name} and {server.contract.name} take other inputs, so one archive cannot be for both; "
+            "leave it out, and the test splits of their hand-overs are taken"
         )
     try:
         arrays = load_npz(path)

@@ -50,7 +50,8 @@ def curve(pair: Pair) -> str:
     parts.append(f"<style>{STYLE}</style>")
     for step in range(TICKS + 1):
         share, value = reach * step / TICKS, low + (high - low) * step / TICKS
-        parts.append(f'<text x="{x(share):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{100 * share:.3g} %</text>')
+        anchor = "end" if step == TICKS else "middle"
+        parts.append(f'<text x="{x(share):.1f}" y="{HEIGHT - BOTTOM + 20}" text-anchor="{anchor}">{100 * share:.3g} %</text>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 5:.1f}" text-anchor="end">{100 * value:.2f}</text>')
         parts.append(f'<path class="axis" d="M{LEFT} {y(value):.1f}H{WIDTH - RIGHT}"/>')
     for value, words in ((checked.server, "server alone"), (checked.device, "device alone")):

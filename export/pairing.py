@@ -55,27 +55,20 @@ def measure(device: Model, server: Model, samples: Samples, allowed_loss: float 
         device: The small model, opened as a device does.
         server: The large one, opened as a server does.
         samples: With their right classes.
-        allowed_loss: How much less often than the server's model the pair may be right, beyond what chance explains.
+        allowed_loss: How much less often than the server's model the pair may be right, for less traffic.
 
     Raises:
         UsageError: A model gives no confidence, they have other labels, or there are too few samples.
         GateError: On the half that had no part in the choice, the pair is less often right than it may be.
     """
-    for model in (device, server):
-        problem = confidence_of(model.contract)
-        if problem is not None:
-            raise UsageError(problem)
-    if device.contract.labels != server.contract.labels:
-        raise UsageError(
-            f"{device.contract.name} and {server.contract.name} have other labels; only models of the same labels can be paired"
-        )
+    check(device, server)
     count = len(samples.target)
     if count < LEAST_SAMPLES:
         raise UsageError(f"{samples.origin}: {count} samples, expected {LEAST_SAMPLES} or more to choose a threshold and to check it")
     small, large = answer(device, samples.device), answer(server, samples.server)
     order = np.random.default_rng(0).permutation(count)
     chosen, checked = np.sort(order[: count // 2]), np.sort(order[count // 2 :])
-    threshold = choose(small[chosen], large[chosen], samples.target[chosen])
+    threshold = choose(small[chosen], large[chosen], samples.target[chosen], allowed_loss)
     pair = Pair(
         schema=SCHEMA,
         device=half(device.bundle, device.variant, device.runtime.name),
@@ -90,6 +83,21 @@ def measure(device: Model, server: Model, samples: Samples, allowed_loss: float 
     )
     _hold(pair, allowed_loss)
     return pair
+
+
+def check(device: Model, server: Model) -> None:
+    """Refuse two models that cannot be paired, whatever the samples.
+
+    Raises:
+        UsageError: A model gives no confidence, or they have other labels.
+    """
+    for model in (device, server):
+        problem = confidence_of(model.contract)
+        if problem is not None:
+            raise UsageError(problem)
+    if device.contract.labels != server.contract.labels:
+        names = f"{device.contract.name} and {server.contract.name}"
+        raise UsageError(f"{names} have other labels; only models of the same labels can be paired")
 
 
 def answer(model: Model, inputs: Mapping[str, Array]) -> Answers:
@@ -109,15 +117,18 @@ def answer(model: Model, inputs: Mapping[str, Array]) -> Answers:
     return Answers(np.array([best.index for best in found]), confidence)
 
 
-def choose(small: Answers, large: Answers, target: Array) -> float:
-    """Give the lowest confidence to be believed: the least traffic at which the pair is right as often as the server's model."""
+def choose(small: Answers, large: Answers, target: Array, allowed_loss: float = 0.0) -> float:
+    """Give the lowest confidence to be believed: the least traffic at which the pair is right as often as the server's model.
+
+    What may be lost counts as right.
+    """
     order = np.argsort(small.confidence, kind="stable")
     sure = small.confidence[order]
     by_device, by_server = (small.classes == target)[order], (large.classes == target)[order]
     # When the k least sure are sent: their right answers are the server's, the others' the device's.
     right = np.concatenate([[0], by_server.cumsum()]) + np.concatenate([by_device[::-1].cumsum()[::-1], [0]])
     possible = np.concatenate([[True], sure[1:] > sure[:-1], [True]])  # equal confidences are sent together
-    least = int(np.flatnonzero(possible & (right >= by_server.sum()))[0])
+    least = int(np.flatnonzero(possible & (right >= by_server.sum() - allowed_loss * len(order)))[0])
     if least == 0:
         return 0.0
     return ALWAYS if least == len(order) else float(sure[least])
@@ -130,8 +141,8 @@ def figures(small: Answers, large: Answers, target: Array, threshold: float) -> 
     labels = 1 + int(max(array.max() for array in (target, small.classes, large.classes)))
     scores = [np.eye(labels)[classes] for classes in (together, large.classes)]
     loss, low, high = measures.measure("accuracy").loss(scores[0], scores[1], target)
-    shares = (float(np.mean(classes == target)) for classes in (small.classes, large.classes, together))
-    return Figures(len(target), *shares, float(sent.mean()), loss, (low, high))
+    device, server, both = (float(np.mean(classes == target)) for classes in (small.classes, large.classes, together))
+    return Figures(len(target), device, server, both, float(sent.mean()), loss, (low, high))
 
 
 def curve(small: Answers, large: Answers, target: Array) -> tuple[Point, ...]:
@@ -160,7 +171,7 @@ def _hold(pair: Pair, allowed: float) -> None:
     low = pair.checked.loss_interval[0]
     if low > allowed:
         raise GateError(
-            f"{pair.device.name} with {pair.server.name}: right on {pair.checked.pair:.4f} of {pair.checked.samples} samples that had no part "
-            f"in the choice, the server alone on {pair.checked.server:.4f}; the loss is at least {low:.4f}, allowed is {allowed:g}; "
+            f"{pair.device.name} with {pair.server.name}: right on {pair.checked.pair:.4f} of {pair.checked.samples} samples that had no "
+            f"part in the choice, the server alone on {pair.checked.server:.4f}; the loss is at least {low:.4f}, allowed is {allowed:g}; "
             "take more samples, or allow more with --allow-loss"
         )

@@ -19,7 +19,7 @@ from planting.device_fault import ROOT, DeviceFault, Survived, defects, show
 PAGE, COUNTS = ROOT / "docs" / "device-faults.md", ROOT / "docs" / "device-fuzz.json"
 SECTIONS: Mapping[str, Sequence[DeviceFault]] = {"Bundles": device_files.FAULTS, "The machine": device_machine.FAULTS}
 FAULTS: Mapping[str, DeviceFault] = {fault.name: fault for faults in SECTIONS.values() for fault in faults}
-LONGEST = 190
+LONGEST = 260
 HEAD = (Path(__file__).parent / "planting" / "device_page.md").read_text(encoding="utf-8")
 
 

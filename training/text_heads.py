@@ -36,6 +36,7 @@ class TextNet(nn.Module):
         dropout: float = 0.35,
         lost: float = 0.0,
         wide: Wide | None = None,
+        read: int | None = None,
     ) -> None:
         """Make the layers, with random weights.
 
@@ -49,7 +50,8 @@ class TextNet(nn.Module):
             dropout: The share of features of the embedding, and of the head, that are left out while learning.
             lost: The share of words that are made unknown while learning.
             wide: Scores of words and pairs beside the head, found before: they teach nothing while the head learns, so that the two
-                err apart, and the answer is the mean of both.
+                err apart. The answer is their mean, in which they weigh twice.
+            read: How many words the head reads, from the first; the scores count all. None reads all.
         """
         super().__init__()
         self.embedding = nn.Embedding(numbers, width)
@@ -58,21 +60,25 @@ class TextNet(nn.Module):
         self.hidden = nn.Sequential(nn.Linear(features, hidden), nn.ReLU()) if hidden else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(hidden or features, classes)
-        self.wide = wide
+        self.wide, self.read = wide, read
         self.lost = lost
 
     def forward(self, ids: Tensor) -> Tensor:
         """Score each class: ids (B, L) int32 to logits (B, C) float32."""
+        if self.training or self.wide is None:
+            return self._read(ids[:, : self.read])
         words = (ids != PADDING).float().unsqueeze(2)  # (B, L, 1)
+        return (self._read(ids[:, : self.read]) + 2 * cast("Tensor", self.wide(ids, words))) / 3
+
+    def _read(self, ids: Tensor) -> Tensor:
+        """Score each class by embedding and head: (B, R) to (B, C)."""
+        words = (ids != PADDING).float().unsqueeze(2)  # (B, R, 1)
         if self.training and self.lost:
             ids = torch.where((torch.rand(ids.shape, device=ids.device) < self.lost) & (ids != PADDING), UNKNOWN, ids)
-        embedded = self.embedding(ids) * words  # (B, L, E)
+        embedded = self.embedding(ids) * words  # (B, R, E)
         if self.training:
             embedded = embedded * self.dropout(torch.ones_like(embedded[:, :1]))
-        scores = cast("Tensor", self.classifier(self.dropout(self.hidden(self.head(embedded, words)))))  # (B, C)
-        if self.training or self.wide is None:
-            return scores
-        return (scores + cast("Tensor", self.wide(ids, words))) / 2
+        return cast("Tensor", self.classifier(self.dropout(self.hidden(self.head(embedded, words)))))  # (B, C)
 
 
 class LastState(nn.Module):

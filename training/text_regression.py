@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,12 +36,14 @@ class Vocabulary:
     Attributes:
         pieces: (K,) int64, the pieces that words are spelled of, one after another.
         owners: (K,) int64, the number of the word that each is of.
+        begins: (V,) int64, where the pieces of each number begin.
         kinds: How many different pieces there are.
         meanings: (V, D) float32, a vector for each word; D may be 0.
     """
 
     pieces: Tensor
     owners: Tensor
+    begins: Tensor
     kinds: int
     meanings: Tensor
 
@@ -62,7 +65,8 @@ def vocabulary(words: Sequence[str], count: int, lengths: Sequence[int], meaning
     vectors = torch.zeros(count, 0 if meanings is None else meanings.shape[1])
     if meanings is not None:
         vectors[RESERVED : RESERVED + len(words)] = torch.from_numpy(meanings)
-    return Vocabulary(table[:, 1], table[:, 0], len(number), vectors)
+    begins = torch.searchsorted(table[:, 0].contiguous(), torch.arange(count))
+    return Vocabulary(table[:, 1].contiguous(), table[:, 0].contiguous(), begins, len(number), vectors)
 
 
 def _spell(word: str, lengths: Sequence[int]) -> list[str]:
@@ -89,7 +93,7 @@ def fit(wide: Wide, splits: Splits, known: Vocabulary) -> None:
 def answers(wide: Wide, ids: Tensor) -> Array:
     """Return the classes that the scores alone give, (N,) int64."""
     with torch.no_grad():
-        found = [wide(part, (part != PADDING).float().unsqueeze(2)).argmax(1) for part in ids.split(1000)]
+        found = [wide(part, (part != PADDING).float().unsqueeze(2)).argmax(1) for part in torch.split(ids, 1000)]
     return np.concatenate([part.numpy() for part in found])
 
 
@@ -99,42 +103,39 @@ class Regression:
     def __init__(self, wide: Wide, split: Split, known: Vocabulary) -> None:
         """Count how often what stands in texts of each class."""
         ids, self._targets, self._known = _ids(split), torch.from_numpy(split.targets).float(), known
-        self._ids, mask = ids.long(), (ids != PADDING).float()
-        self._mask, self._share = mask, mask / mask.sum(1, keepdim=True).clamp(min=1)
-        none = wide.pairs.count
-        self._pairs = torch.where(ids[:, 1:] != PADDING, wide.number_pairs(ids), none).long()
-        counts = count_texts(self._ids, split.targets, len(known.meanings))
+        pairs = wide.number_pairs(ids)
+        self._ids, self._pairs = _Bags(ids, ids != PADDING), _Bags(pairs, ids[:, 1:] != PADDING)
+        counts = self._ids.count_texts(split.targets, len(known.meanings))
         counts[:, :RESERVED] = 0
         self._words = ratios(counts)
-        self._between = ratios(count_texts(self._pairs, split.targets, none + 1)[:, :none])
+        self._between = ratios(self._pairs.count_texts(split.targets, wide.pairs.count))
         self._of_pieces = ratios(torch.zeros(2, known.kinds).index_add(1, known.pieces, counts[:, known.owners]))
-        self._sizes = (len(self._words), none, known.kinds, known.meanings.shape[1], 1)
+        self._sizes = (len(self._words), wide.pairs.count, known.kinds, known.meanings.shape[1], 1)
         self._weights = [torch.zeros(size) for size in self._sizes]
 
     def learn(self, strength: float) -> None:
         """Find the weights, from nothing."""
         self._weights = [torch.zeros(size, requires_grad=True) for size in self._sizes]
         decay = 1 / (strength * len(self._targets))
-        optimizer = torch.optim.LBFGS(self._weights, max_iter=STEPS, line_search_fn="strong_wolfe")
+        optimizer: Any = torch.optim.LBFGS(self._weights, max_iter=STEPS, line_search_fn="strong_wolfe")
 
         def loss() -> float:
             optimizer.zero_grad()
             small = torch.stack([(weight * weight).sum() for weight in self._weights[:-1]]).sum()
-            value = F.binary_cross_entropy_with_logits(self.score(), self._targets) + decay / 2 * small
-            value.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
+            value: Any = F.binary_cross_entropy_with_logits(self.score(), self._targets) + decay / 2 * small  # torch types no gradients
+            value.backward()
             return float(value.detach())
 
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
+        optimizer.step(loss)
 
     def score(self) -> Tensor:
         """Score the training texts for the second class, (N,)."""
         words, pairs, means, offset = self._scores()
-        single = (_look_up(words, self._ids) * self._mask).sum(1) + (_look_up(means, self._ids) * self._share).sum(1)
-        return single + _look_up(F.pad(pairs, (0, 1)), self._pairs).sum(1) + offset
+        return self._ids.sums(words) + self._pairs.sums(pairs) + self._ids.sums(means) / self._ids.lengths.clamp(min=1) + offset
 
     def _scores(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         words, pairs, pieces, meaning, offset = self._weights
-        spelled = torch.zeros_like(words).index_add(0, self._known.owners, _look_up(pieces * self._of_pieces, self._known.pieces))
+        spelled = F.embedding_bag(self._known.pieces, (pieces * self._of_pieces).unsqueeze(1), self._known.begins, mode="sum").squeeze(1)
         return words * self._words + spelled, pairs * self._between, MEANING * (self._known.meanings @ meaning), offset
 
     def fold(self, wide: Wide) -> None:
@@ -146,22 +147,29 @@ class Regression:
             scores.fill(found)
 
 
-def count_texts(ids: Tensor, targets: Array, numbers: int) -> Tensor:
-    """Count the texts of each of two classes that a number stands in: (N, L) int64 to (2, numbers) float32."""
-    ordered = ids.sort(1).values
-    first = torch.cat([torch.ones_like(ordered[:, :1], dtype=torch.bool), ordered[:, 1:] != ordered[:, :-1]], 1)
-    sides = [torch.from_numpy(targets == side) for side in (0, 1)]
-    return torch.stack([torch.bincount(ordered[rows][first[rows]], minlength=numbers) for rows in sides]).float()
+class _Bags:
+    """The numbers of N texts, one after another, without what fills up."""
+
+    def __init__(self, numbers: Tensor, there: Tensor) -> None:
+        self.lengths = there.sum(1)  # (N,)
+        self._flat, self._begins = numbers[there].long(), self.lengths.cumsum(0) - self.lengths
+
+    def sums(self, scores: Tensor) -> Tensor:
+        """Add up the scores, (V,), of each text, (N,)."""
+        return F.embedding_bag(self._flat, scores.unsqueeze(1), self._begins, mode="sum").squeeze(1)
+
+    def count_texts(self, targets: Array, numbers: int) -> Tensor:
+        """Count the texts of each of two classes that a number stands in, (2, numbers) float32."""
+        texts = torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths)
+        once = torch.unique(texts * numbers + self._flat)
+        sides = torch.from_numpy(targets)[once // numbers]
+        return torch.stack([torch.bincount(once[sides == side] % numbers, minlength=numbers) for side in (0, 1)]).float()
 
 
 def ratios(counts: Tensor) -> Tensor:
     """Return the logarithm of how much oftener each stands in the second class than in the first, one added: (2, K) to (K,)."""
     shares = (counts + 1) / (counts + 1).sum(1, keepdim=True)
     return shares.log()[1] - shares.log()[0]
-
-
-def _look_up(table: Tensor, numbers: Tensor) -> Tensor:
-    return F.embedding(numbers, table.unsqueeze(1)).squeeze(-1)  # its gradient is quicker than indexing's
 
 
 def _ids(split: Split) -> Tensor:

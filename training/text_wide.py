@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 COLUMNS = 32
-LEFT, RIGHT = 7_919, 104_729  # primes; for numbers of words below 19,000 the sum stays within the 31 bits that devices have
+LEFT, RIGHT = 1_009, 31_337  # primes; for numbers of words below 66,000 the sum stays within the 31 bits that devices have
 MOST_NUMBERS = (2**31 - 1) // (LEFT + RIGHT)
 
 
@@ -38,7 +38,8 @@ class Scores(nn.Module):
     def forward(self, numbers: Tensor) -> Tensor:
         """Look up: (B, L) int32 to (B, L, 1) float32."""
         here = ((numbers % COLUMNS).unsqueeze(2) == self.columns).float()  # (B, L, 32)
-        return (self.table(numbers % self.table.num_embeddings) * here).sum(2, keepdim=True)
+        found: Tensor = self.table(numbers % self.table.num_embeddings)  # (B, L, 32)
+        return (found * here).sum(2, keepdim=True)
 
     def fill(self, scores: Tensor) -> None:
         """Take scores, (N,) float32, N no more than `count`; the rest are 0."""

@@ -1,58 +1,16 @@
-"""Where words are learned from, and how word vectors are judged and drawn by fields of words that people would put together."""
+"""How word vectors are judged and drawn by fields of words that people would put together."""
 
 from __future__ import annotations
 
 import io
 import logging
 import warnings
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
-from edge.errors import InputError
-from training.data.packages import Package
+from training.corpora import Fields
 from training.recipe import Array
-
-Fields = Mapping[str, Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Texts to learn words from.
-
-    Attributes:
-        name: Of the data set.
-        package: Where they are from.
-        about: What they are, for people, behind their number.
-        sentences: Gives the words of each text.
-        fields: Words that belong together, by what they are about. They are written from common knowledge, by what people would
-            expect in such texts, and not changed by what came of them.
-    """
-
-    name: str
-    package: Package
-    about: str
-    sentences: Callable[[], tuple[list[str], ...]]
-    fields: Fields
-
-    @property
-    def note(self) -> str:
-        """What the texts are, how many, and where from."""
-        return f"{len(self.sentences()):,} {self.about}, {self.package}"
-
-    def commonest(self, most: int) -> dict[str, int]:
-        """Return how often each of the most frequent words stands in the texts, the most frequent first, equals by spelling.
-
-        Raises:
-            SetupError: The package is not cached and cannot be fetched.
-            InputError: There are fewer words, or the package holds something else than expected.
-        """
-        counts = Counter(word for sentence in self.sentences() for word in sentence)
-        if len(counts) < most:
-            raise InputError(f"{self.package}: holds {len(counts)} different words, expected {most} or more")
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
 
 
 def judge(vectors: Array, words: Sequence[str], fields: Fields) -> dict[str, float]:

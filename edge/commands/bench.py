@@ -94,9 +94,9 @@ def in_child(args: argparse.Namespace, threads: int) -> dict[str, Any]:
         figures: dict[str, Any] = json.loads(done.stdout)
         return figures
     said = (done.stderr.strip().splitlines() or [f"ended with {done.returncode} and no words"])[-1]
-    error = TandemError(f"--threads {threads}: {said.partition('tandem: ')[2] or said}")
-    error.exit_code = done.returncode if done.returncode > 0 else SetupError.exit_code
-    raise error
+    failed = TandemError(f"--threads {threads}: {said.partition('tandem: ')[2] or said}")
+    failed.exit_code = done.returncode if done.returncode > 0 else SetupError.exit_code
+    raise failed
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from edge.commands.options import describe, open_model
 from edge.commands.progress import Progress
-from edge.errors import UsageError
+from edge.errors import SetupError, UsageError
 from edge.sensors import REMEDIES, Sensors
 from edge.steady import Window, run_steadily, summary
 from edge.steady_picture import picture
@@ -31,11 +32,14 @@ def check(args: argparse.Namespace) -> None:
 
     Raises:
         UsageError: The time or the picture's name makes no sense.
+        SetupError: The picture could not be written.
     """
     if args.picture is not None and args.steady is None:
         raise UsageError("--picture is drawn of --steady SECONDS; give both")
     if args.picture is not None and args.picture.suffix.lower() != ".svg":
         raise UsageError(f"--picture is {args.picture}, expected a name that ends in .svg")
+    if args.picture is not None and not os.access(_folder(args.picture), os.W_OK):
+        raise SetupError(f"{args.picture}: cannot be written there; choose another place with --picture")
     if args.steady is not None and not 1 <= args.steady <= LONGEST_S:
         raise UsageError(f"--steady is {args.steady:g}, expected 1 to {LONGEST_S} seconds")
 
@@ -61,6 +65,11 @@ def run(args: argparse.Namespace) -> int:
         write_atomic(args.picture, picture(windows, title, runtime).encode())
     print(json.dumps(found) if args.json else "\n".join(_lines(found, args)))
     return 0
+
+
+def _folder(path: Path) -> Path:
+    """Give the folder that a file would be written to, or the first above it that exists."""
+    return next(folder for folder in path.absolute().parents if folder.is_dir())
 
 
 def _note(window: Window) -> str:

@@ -1,12 +1,13 @@
 """On a server: the GPU, and the libraries of CUDA and cuDNN that onnxruntime needs, each tried by loading it.
 
-Source: NVIDIA's documentation of the CUDA driver API; PEP 610's neighbour, the record of installed files, for where wheels lie.
+Source: NVIDIA's documentation of the CUDA driver API.
 """
 
 from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ def is_server() -> bool:
         importlib.metadata.version("tandem")
     except importlib.metadata.PackageNotFoundError:
         return False
-    return True
+    return importlib.util.find_spec("serving") is not None  # the public index has another distribution of this name
 
 
 def examine(root: Path = Path("/"), load: Load = ctypes.CDLL) -> list[Finding]:

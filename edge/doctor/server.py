@@ -14,6 +14,7 @@ from edge.doctor import Finding, fine, problem, warning
 from edge.errors import InputError, RemoteError
 
 TIMEOUT_S = 10.0
+NOT_ASKED_FOR = "not loaded"  # the reason of a model that lies on the server, and that nobody wants to be served
 _SHOWN = 6
 Answered = dict[str, Any]
 
@@ -88,16 +89,23 @@ def answer(error: Exception) -> Finding:
 
 
 def models(found: list[Answered]) -> Finding:
-    """Judge the list of models: each should be ready."""
-    if not found:
-        return warning("server's models", "none", "copy bundles to it")
-    waiting = [f"{one.get('name')} ({one.get('reason') or one.get('state')})" for one in found if one.get("state") != "READY"]
-    if waiting:
-        more = f" and {len(waiting) - _SHOWN} more" if len(waiting) > _SHOWN else ""
-        return warning("server's models", f"not ready: {', '.join(waiting[:_SHOWN])}{more}", "look into the server's log")
-    names = [f"{one.get('name')} {one.get('version')}" for one in found]
+    """Judge the list of models: those that the server was asked to serve should be ready."""
+    ready = [f"{one.get('name')} {one.get('version')}" for one in found if one.get("state") == "READY"]
+    idle = [one for one in found if one.get("state") != "READY" and one.get("reason") == NOT_ASKED_FOR]
+    failed = [
+        f"{one.get('name')} ({one.get('reason') or one.get('state')})" for one in found if one.get("state") != "READY" and one not in idle
+    ]
+    if failed:
+        return warning("server's models", f"not ready: {_short(failed)}", "look into the server's log")
+    if not ready:
+        return warning("server's models", "none is served", "copy bundles to it, or have it serve those that it has")
+    others = f"; {len(idle)} more lie there and are not served" if idle else ""
+    return fine("server's models", f"{len(ready)} ready: {_short(ready)}{others}")
+
+
+def _short(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return fine("server's models", f"{len(names)} ready: {', '.join(names[:_SHOWN])}{more}")
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def _models(client: Client) -> list[Finding]:

@@ -23,6 +23,11 @@ DISTRIBUTION = "tandem-edge"
 OLDEST_NUMPY = (1, 23)
 _TRY = "import {module}; print('loaded')"
 _TIMEOUT_S = 120
+# Without XNNPACK files run several times slower, small int8 ones a hundred times and more.
+_SLOW = {
+    "ai-edge-litert": "mount /proc: XNNPACK reads the processor's features there, and is off where it finds none",
+    "tflite-runtime": "take ai-edge-litert where it has a wheel; else 'tandem tune' tells whether float files are faster here",
+}
 
 
 def examine() -> list[Finding]:
@@ -88,7 +93,7 @@ def runtime(name: str, installed: Mapping[str, str]) -> Finding:
         words = f"{version}, XNNPACK {found.words}"
         if found.state == "on":
             return fine(name, words)
-        return warning(name, words, "files without XNNPACK run several times slower; ai-edge-litert is faster where it has a wheel")
+        return warning(name, words, _SLOW[name])
     said = _load(runtimes.KNOWN[name].module)
     return _unusable(name, version, said, installed) if said else fine(name, f"{version}, its own kernels")
 

@@ -82,7 +82,7 @@ def main() -> int:
         report = {"error": f"{request['variant']['file']}: out of memory on {request['runtime']}", "kind": "SetupError"}
     answers.write(json.dumps(report) + "\n")
     answers.flush()
-    os._exit(0)  # a runtime that dies while it is taken down has answered all the same
+    return 0  # a runtime that dies while it is taken down dies here, and is told too
 
 
 def _verdict(request: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +134,8 @@ def _died(what: str, code: int, spoken: bytes) -> TandemError:
         )
     if ended == "SIGKILL":
         return SetupError(f"{what} was killed while it replayed the golden inputs (SIGKILL), most likely for want of memory; free some")
+    if code > 0:
+        return GateError(f"{what} could not be brought to prove this file ({ended}{said}); use another variant or another runtime")
     return GateError(f"{what} died of this file in a process of its own ({ended}{said}); do not use it: copy the bundle again")
 
 

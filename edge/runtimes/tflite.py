@@ -81,7 +81,7 @@ def _interpreter_class(runtime: str, version: str) -> Any:
         raise RuntimeMissingError(f"tflite-runtime {version} crashes with numpy {np.__version__}; install 'numpy<2', or use ai-edge-litert")
     try:
         return importlib.import_module(f"{known.module}.interpreter").Interpreter
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: its library cannot be mapped, as where memory is short
         raise RuntimeMissingError(f"{runtime} {version} is installed but cannot be imported ({error}); {known.remedy}") from None
 
 

@@ -28,6 +28,7 @@ UNITS = ("words", "characters", "jieba")
 MAX_CHARACTERS = 1_000_000
 MAX_LENGTH = 8192
 MAX_VOCABULARY_BYTES = 64 << 20
+_MOST_BYTES = 4 * MAX_CHARACTERS + 3  # of UTF-8, with its mark
 _UNITS = {
     ("words", True): re.compile(r"\w+|[^\w\s]"),
     ("words", False): re.compile(r"\w+"),
@@ -159,7 +160,9 @@ def text_of(value: Any) -> str:
 def _content(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(4 * MAX_CHARACTERS + 1)
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise TooLargeError(f"{path}: more than {_MOST_BYTES} bytes, expected a text of at most {MAX_CHARACTERS} characters")
         return content.decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a text file") from None

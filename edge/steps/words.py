@@ -42,7 +42,7 @@ def number_words(value: Any, context: Context, *, length: int = MOST, vocabulary
     words = tokens(text_of(value), signs=False)
     if len(words) != 1 and not LEAST <= len(words) <= length:
         came = f"there are {len(words)} words" if words else "the text is empty"
-        raise InputError(f"{came}, expected one, to find those nearest to it, or {LEAST} to {length}, to find the odd one out")
+        raise InputError(f"{came}, expected one word, to find those nearest to it, or {LEAST} to {length}, to find the odd one out")
     known = entries(context, vocabulary, "number_words")
     unknown = list(dict.fromkeys(word for word in words if word not in known))
     if unknown:

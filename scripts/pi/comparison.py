@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edge.contract import Tolerance
 from edge.variants import Variant
 from pi.released import WHOLE_NUMBERS
 
@@ -20,11 +21,13 @@ class Row:
     """One released file on one emulated Pi.
 
     `differing` of `values` outputs have other bytes than on this machine, by up to `difference`; `drift` is the largest
-    difference from the trainer's golden answers; both are held to `tolerance`.
+    difference from the trainer's golden answers, which the loader has held to the file's own tolerance. Both are held to
+    `tolerance`.
     """
 
     model: str
     file: str
+    sha256: str
     recipe: str
     runtime: str
     version: str
@@ -44,6 +47,15 @@ class Row:
 def exact(variant: Variant, runtime: str, version: str, version_here: str) -> bool:
     """Tell whether the bytes have to be equal: integers on the same version of a runtime that calculates them in one way."""
     return variant.recipe == WHOLE_NUMBERS and runtime == "ai-edge-litert" and version == version_here
+
+
+def bound(variant: Variant, promised: Tolerance) -> float:
+    """Return the largest difference that is accepted: what the contract promises, or what the file proved where that is more.
+
+    A file's own tolerance is 1.25 times what it drifted on golden inputs; two processors may round apart by more than that
+    where it hardly drifted.
+    """
+    return max(variant.tolerance, promised.onnx if variant.format == "onnx" else promised.tflite)
 
 
 def differences(there: Mapping[str, Array], here: Mapping[str, Array]) -> tuple[int, int, float]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from edge.storage import fingerprint
 from pi import tools
 from pi.cache import kept
+from pi.systems import PIP
 
 EDGE = Path(__file__).resolve().parents[2] / "edge"
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build")
@@ -29,5 +29,4 @@ def edge() -> Path:
 
 
 def _install(project: Path, folder: Path) -> None:
-    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps"]
-    tools.run([*words, "--no-build-isolation", "--target", str(folder), str(project)], "tandem-edge")
+    tools.run([*PIP, "--no-build-isolation", "--target", str(folder), str(project)], "tandem-edge")

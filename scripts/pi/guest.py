@@ -15,7 +15,7 @@ from edge.errors import UsageError
 from pi import distribution, tools
 from pi.cache import kept
 from pi.processors import Processor
-from pi.systems import System, libraries, unpacked
+from pi.systems import System, extras, libraries, unpacked
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Guest:
         return f"{self.system.name} on {self.processor.qemu} (emulated), {self.runtime}"
 
     def paths(self) -> list[Path]:
-        """Return the folders of Python packages: the runtime and numpy, and tandem-edge.
+        """Return the folders of Python packages: the runtime and numpy, what steps need, and tandem-edge.
 
         Raises:
             SetupError: Something cannot be downloaded or built.
         """
-        return [libraries(self.system, self.runtime), distribution.edge()]
+        return [libraries(self.system, self.runtime), extras(), distribution.edge()]
 
     def python(self, words: Sequence[str]) -> list[str]:
         """Return the command that runs the guest's Python on `words`; everything it needs is made first.
@@ -56,8 +56,8 @@ class Guest:
         root = self._machine(unpacked(self.system))
         path = os.pathsep.join(map(str, self.paths()))
         settings = {"PYTHONHOME": f"{root}/usr", "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-        if self.system.libraries:  # the guest's own linker, which sees its root as /
-            settings["LD_LIBRARY_PATH"] = ":".join(f"/{folder}" for folder in self.system.libraries)
+        if self.system.libraries:  # the linker asks for folders by a call that the emulator does not turn to the root
+            settings["LD_LIBRARY_PATH"] = ":".join(f"{root}/{folder}" for folder in self.system.libraries)
         command = [self.system.emulator, "-L", str(root), "-cpu", self.processor.qemu]
         for key, value in settings.items():
             command += ["-E", f"{key}={value}"]

@@ -14,6 +14,7 @@ from typing import Any
 from edge.errors import SetupError
 from pi import answers, distribution
 from pi.guest import Guest
+from pi.systems import extras
 
 PROGRAM = Path(answers.__file__)
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ def here(jobs: Sequence[Job], runtime: str, work: Path, done: Tell) -> list[Repo
         python = ROOT / ".venv-legacy" / "bin" / "python"
         if not python.exists():
             raise SetupError(f"{python}: missing, and tflite-runtime is to be compared with itself; run make road")
-    settings = {**os.environ, "PYTHONPATH": str(distribution.edge()), "OMP_NUM_THREADS": "1"}
+    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (distribution.edge(), extras()))), "OMP_NUM_THREADS": "1"}
     return _all([str(python)], settings, jobs, work, done)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge.storage import load_npz
 from edge.variants import Variant
-from pi.comparison import FAILED, Row, differences, exact, verdict
+from pi.comparison import FAILED, Row, bound, differences, exact, verdict
 from pi.guest import Guest
 from pi.place import Job, Report, here, there
 from pi.released import Release
@@ -17,8 +17,8 @@ from training.progress import bar, say
 Named = tuple[Release, Variant]
 
 
-def prove(releases: Sequence[Release], guests: Sequence[Guest]) -> list[Row]:
-    """Run all files on all guests.
+def prove(releases: Sequence[Release], guests: Sequence[Guest]) -> Iterator[list[Row]]:
+    """Run all files on all guests, and yield the rows of each guest as soon as it is done.
 
     Args:
         releases: What was released.
@@ -27,7 +27,6 @@ def prove(releases: Sequence[Release], guests: Sequence[Guest]) -> list[Row]:
     Raises:
         SetupError: A tool is missing, or something cannot be downloaded.
     """
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         samples = {release.folder: _samples(release, work) for release in releases}
@@ -39,8 +38,7 @@ def prove(releases: Sequence[Release], guests: Sequence[Guest]) -> list[Row]:
                 say(guest.name)
                 theirs = _answered(chosen, samples, runtime, guest, work / "there")
                 pairs = zip(chosen, mine, theirs, strict=True)
-                rows += [_row(named, guest, samples[named[0].folder][1], one, other) for named, one, other in pairs]
-    return rows
+                yield [_row(named, guest, samples[named[0].folder][1], one, other) for named, one, other in pairs]
 
 
 def _samples(release: Release, work: Path) -> tuple[Path, int]:
@@ -79,6 +77,7 @@ def _answered(
 def _row(named: Named, guest: Guest, test: int, here_: Answered, there_: Answered) -> Row:
     """Compare one file's answers of two places."""
     release, variant = named
+    tolerance = bound(variant, release.contract.tolerance)
     (one, mine), (other, theirs) = here_, there_
     broken = [f"{where}: {report['error']}" for where, report in (("here", one), ("emulated", other)) if "error" in report]
     if broken:
@@ -87,10 +86,11 @@ def _row(named: Named, guest: Guest, test: int, here_: Answered, there_: Answere
         values, differing, difference = differences(load_npz(theirs), load_npz(mine))
         drift = other["drift"]
         must = exact(variant, guest.runtime, other["version"], one["version"])
-        judged = verdict(differing, difference, drift, variant.tolerance, must)
+        judged = verdict(differing, difference, drift, tolerance, must)
     return Row(
         model=release.folder.parent.name,
         file=variant.file,
+        sha256=variant.sha256,
         recipe=variant.recipe,
         runtime=guest.runtime,
         version=other.get("version", ""),
@@ -102,7 +102,7 @@ def _row(named: Named, guest: Guest, test: int, here_: Answered, there_: Answere
         differing=differing,
         difference=difference,
         drift=drift,
-        tolerance=variant.tolerance,
+        tolerance=tolerance,
         verdict=judged[0],
         why=judged[1],
     )

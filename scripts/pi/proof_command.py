@@ -45,16 +45,17 @@ def run(args: argparse.Namespace) -> int:
     """
     releases = released(args.bundles, args.runs, args.model)
     systems = list(SYSTEMS) if args.every_system else args.system or ["bookworm"]
-    rows = prove(releases, guests(systems, args.cpu or list(PROCESSORS), args.runtime or RUNTIMES))
-    for row in rows:
-        print(line(row))
+    chosen = guests(systems, args.cpu or list(PROCESSORS), args.runtime or RUNTIMES)
+    rows: list[Row] = []
+    for new in prove(releases, chosen):  # what is known is kept, however long the rest takes
+        rows += new
+        print("\n".join(map(line, new)), flush=True)
+        if args.json:
+            args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+        if args.page:
+            page.write(new)
     found = Counter(row.verdict for row in rows)
     print(f"{len(rows)} rows: {found[EQUAL]} equal bit for bit, {found[WITHIN]} within tolerance, {found[FAILED]} failed (emulated)")
-    table = [asdict(row) for row in rows]
-    if args.json:
-        args.json.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    if args.page:
-        page.write(rows)
     return EXIT_GATE if found[FAILED] or not rows else 0
 
 

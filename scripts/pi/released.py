@@ -63,10 +63,17 @@ def released(bundles: Path, runs: Path, names: list[str]) -> list[Release]:
 
 
 def _read(folder: Path, runs: Path) -> Release:
-    handover = runs / folder.parent.name / folder.name
     try:
         files = variants.loads((folder / "variants.json").read_bytes(), str(folder / "variants.json"))
         promise = contract.load(folder / "contract.json")
     except OSError as error:
         raise BundleError(f"{error.filename}: cannot be read ({error.strerror}); release the model again") from None
-    return Release(folder.resolve(), promise, files, handover if (handover / "eval.npz").is_file() else None)
+    return Release(folder.resolve(), promise, files, _handover(folder, runs / folder.parent.name / folder.name))
+
+
+def _handover(folder: Path, handover: Path) -> Path | None:
+    """Return the hand-over where it is the bundle's own: a model that was trained again since may take other inputs."""
+    promise = handover / "contract.json"
+    if not (handover / "eval.npz").is_file() or not promise.is_file():
+        return None
+    return handover if promise.read_bytes() == (folder / "contract.json").read_bytes() else None

@@ -12,6 +12,7 @@ from pi.cache import kept
 
 REQUIREMENTS = Path(__file__).with_name("requirements")
 PACKAGES = ("bash", "ca-certificates", "coreutils", "libc-bin", "libgomp1", "libstdc++6", "python3")
+PIP = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps")
 RUNTIMES = ("ai-edge-litert", "tflite-runtime", "onnxruntime")
 
 
@@ -109,6 +110,19 @@ def libraries(system: System, runtime: str) -> Path:
     return kept("libraries", f"{system.name}-{runtime}", recipe, lambda folder: _download(system, pins, folder))
 
 
+def extras() -> Path:
+    """Return the folder with what some models' steps import beside a runtime: pure Python, the same for every system.
+
+    Raises:
+        SetupError: It cannot be had, or is not what is pinned.
+    """
+    pins = REQUIREMENTS / "extras.txt"
+    words = [*PIP, "--no-build-isolation", "--require-hashes", "-r", str(pins), "--target"]
+    return kept(
+        "libraries", "extras", {"pins": pins.read_text(encoding="utf-8")}, lambda folder: tools.run([*words, str(folder)], "extras")
+    )
+
+
 def _download(system: System, pins: Path, folder: Path) -> None:
     """Have pip fetch, verify and unpack wheels for another machine than this one.
 
@@ -117,7 +131,14 @@ def _download(system: System, pins: Path, folder: Path) -> None:
     machine = "aarch64" if system.bits == 64 else "armv7l"
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(system.glibc, 16, -1)] + [f"manylinux2014_{machine}"]
     abi = "cp" + system.python.replace(".", "")
-    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-compile", "--no-deps"]
-    words += ["--only-binary=:all:", "--implementation=cp", f"--python-version={system.python}", f"--abi={abi}", "--abi=abi3", "--abi=none"]
+    words = [
+        *PIP,
+        "--only-binary=:all:",
+        "--implementation=cp",
+        f"--python-version={system.python}",
+        f"--abi={abi}",
+        "--abi=abi3",
+        "--abi=none",
+    ]
     words += [f"--platform={platform}" for platform in platforms]
     tools.run([*words, "--require-hashes", "-r", str(pins), "--target", str(folder)], f"{system.name}: {pins.stem}")

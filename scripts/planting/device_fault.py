@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from edge.verdicts import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests" / "edge_tests" / "corpus" / "format_1"
@@ -68,7 +71,8 @@ def show(fault: DeviceFault) -> Survived:
         bundles = []
         for number, plant in enumerate(fault.plants):
             bundles.append(shutil.copytree(BASE, root / str(number) / "logic_gates_xor" / "1.0.0"))
-            plant(bundles[-1])
+            with _verdicts_in(root / "verdicts"):
+                plant(bundles[-1])
         for name, content in fault.modules.items():
             path = root / "modules" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +80,19 @@ def show(fault: DeviceFault) -> Survived:
         request = {"bundles": [str(path) for path in bundles], "healthy": str(OTHER), "options": dict(fault.options)}
         (root / "request.json").write_text(json.dumps(request), encoding="utf-8")
         return _met(fault, root)
+
+
+@contextmanager
+def _verdicts_in(place: Path) -> Iterator[None]:
+    """Have verdicts kept where the process that is to meet the fault will look for them."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(place)
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
 
 
 def _met(fault: DeviceFault, root: Path) -> Survived:

@@ -14,8 +14,8 @@ from edge.runtimes import Options
 from edge.verdicts import Verdict
 from planting.device_fault import BASE, OTHER, DeviceFault, Plant
 
-FILES = tuple(sorted(path.name for path in BASE.iterdir()))
-LISTED = tuple(name for name in FILES if name != "SHA256SUMS")
+LISTED = tuple(sorted((path.name for path in BASE.iterdir() if path.name != "SHA256SUMS"), key=lambda name: (name[-6:] != "tflite", name)))
+FILES = (*LISTED, "SHA256SUMS")
 INT8 = "model.static_wi8_ai8.tflite"
 
 

@@ -22,6 +22,11 @@ GREEDY = """class Interpreter:
     def __init__(self, **options):
         self.held = bytearray(1 << 50)
 """
+LACKS = """class Interpreter:
+    def __init__(self, **options):
+        raise ValueError("Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'")
+"""
+METADATA = "Metadata-Version: 2.1\nName: ai-edge-litert\nVersion: 1.0.1\n"
 
 
 def runtime(content: str) -> dict[str, str]:
@@ -73,8 +78,9 @@ FAULTS: tuple[DeviceFault, ...] = (
         options={"variant": INT8, "runtime": "tflite-runtime"},
     ),
     DeviceFault(
-        "older-runtime", "the runtime is older than the one the file was proved on", 6, ("ai-edge-litert 1.0.1 is installed, but",),
-        modules={"ai_edge_litert-1.0.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: ai-edge-litert\nVersion: 1.0.1\n"},
+        "older-runtime", "the runtime is older than the one the file was proved on, and lacks an operator of it", 4,
+        ("ai-edge-litert is 1.0.1 here and the file was proved on 2.3.0",), options=ON_LITERT,
+        modules={**runtime(LACKS), "ai_edge_litert-1.0.1.dist-info/METADATA": METADATA},
     ),
     DeviceFault(
         "no-file-for-it", "no file of the bundle passed on the runtime that is here", 7, ("no file fits",), options={"variant": INT8},

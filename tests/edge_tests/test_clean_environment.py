@@ -111,7 +111,7 @@ def test_code_comes_from_the_wheel(device: Device) -> None:
 
 def test_help_lists_the_commands_of_a_device(device: Device) -> None:
     text = device.run("tandem", "--help")
-    assert {"run", "info", "check", "bench"} <= set(re.findall(r"^ +(\w+)", text, flags=re.MULTILINE))
+    assert {"run", "info", "check", "bench", "tune", "doctor"} <= set(re.findall(r"^ +(\w+)", text, flags=re.MULTILINE))
     assert "train" not in text
 
 

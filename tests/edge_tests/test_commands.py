@@ -1,4 +1,4 @@
-"""The commands of the device: what `run`, `info`, `check` and `bench` print, in words and in JSON, and how they end."""
+"""The commands of the device: what `run`, `info` and `check` print, in words and in JSON, and how they end."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from PIL import Image
 
 import edge
 from edge import runtimes
-from edge.commands import bench, info
+from edge.commands import info
 
 Tandem = Callable[..., tuple[int, str, str]]
 
@@ -111,9 +111,14 @@ def test_info_of_this_machine(tandem: Tandem, monkeypatch: pytest.MonkeyPatch) -
     assert lines[0].split() == ["edge", edge.__version__]
     assert "onnxruntime     1.31.1" in lines
     assert "ai-edge-litert  not installed: install the extra tflite of tandem-edge" in lines
+    assert "XNNPACK         onnxruntime: not used: onnxruntime has kernels of its own" in lines
     code, out, _ = tandem("info", "--json")
-    assert json.loads(out) == json.loads(json.dumps(info.machine()))
-    assert json.loads(out)["runtimes"] == {"onnxruntime": "1.31.1"}
+    found, expected = json.loads(out), json.loads(json.dumps(info.machine()))
+    for facts in (found, expected):
+        assert set(facts.pop("memory")) == {"total", "available", "limit"}, "what is available changes all the time"
+    assert found == expected
+    assert found["runtimes"] == {"onnxruntime": "1.31.1"}
+    assert 1 <= found["processor"]["usable"] <= found["processor"]["cores"]
 
 
 def test_info_of_a_bundle(tandem: Tandem, bundle: Path) -> None:
@@ -123,7 +128,8 @@ def test_info_of_a_bundle(tandem: Tandem, bundle: Path) -> None:
     assert lines[0].startswith("mnist_cnn 1.0.0: ")
     assert lines[1].startswith("  takes image: uint8 ('batch', 28, 28, 1)")
     assert lines[2].startswith("  gives logits: float32 ('batch', 10)")
-    assert [line.split()[0] for line in lines[4:]] == ["model.onnx", "model.static_wi8_ai8.tflite", "model.fp32.tflite"]
+    assert [line.split()[0] for line in lines[4:7]] == ["model.onnx", "model.static_wi8_ai8.tflite", "model.fp32.tflite"]
+    assert lines[7].startswith("  XNNPACK for model.static_wi8_ai8.tflite on ai-edge-litert: on: ")
     report = json.loads(tandem("info", bundle, "--json")[1])
     assert report["contract"] == json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
     assert report["variants"][0]["passed"] == ["onnxruntime"]
@@ -190,19 +196,3 @@ def test_check_without_any_runtime_ends_with_6(tandem: Tandem, bundle: Path, mon
     assert code == 6
     assert {row["verdict"] for row in json.loads(out)["replays"]} <= {"not installed here", "not released for this runtime"}
     assert "no runtime that passed is installed here, so no file was run" in err
-
-
-def test_bench(tandem: Tandem, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code, out, _ = tandem("bench", bundle, "--runs", 40, "--warmup", 2, "--json")
-    figures = json.loads(out)
-    assert code == 0
-    assert 0 < figures["latency_p50_ms"] <= figures["latency_p95_ms"] <= figures["latency_p99_ms"]
-    assert (figures["runs"], figures["threads"], figures["model"]) == (40, 1, "mnist_cnn")
-    assert 10e6 < figures["rss_peak_bytes"] < 64e9
-    assert figures["open_ms"] > 0
-    monkeypatch.setattr(bench.sys, "platform", "darwin")
-    code, out, _ = tandem("bench", bundle, "--runs", 1, "--warmup", 0)
-    assert code == 0
-    assert out.startswith("mnist_cnn 1.0.0: model.static_wi8_ai8.tflite on ai-edge-litert ")
-    assert "one inference, p95" in out
-    assert "(1 runs, 1 thread(s))" in out

@@ -30,13 +30,24 @@ def modules_after(statement: str, repository: Path) -> set[str]:
         pytest.param("import edge.contract", HEAVY | RUNTIMES | {"numpy", "PIL"}, id="the contract"),
         pytest.param("import edge.protocol", HEAVY | RUNTIMES | {"PIL"}, id="the wire format"),
         pytest.param("from edge import Model, Prediction", HEAVY | RUNTIMES | {"PIL"}, id="the model"),
+        pytest.param("from edge import Router", HEAVY | RUNTIMES | {"PIL", "asyncio", "httpx"}, id="the router"),
         pytest.param("import edge.commands.run, edge.commands.check, edge.commands.bench", HEAVY | RUNTIMES | {"PIL"}, id="commands"),
+        pytest.param("import edge.commands.tune, edge.commands.doctor, edge.commands.info", HEAVY | RUNTIMES | {"PIL"}, id="more commands"),
     ],
 )
 def test_import_brings_no_more_than_is_used(repository: Path, statement: str, absent: set[str]) -> None:
     found = modules_after(statement, repository)
     assert "edge" in found
     assert not found & absent
+
+
+def test_importing_takes_no_time_that_anybody_sees(repository: Path) -> None:
+    code = "import time; begun = time.perf_counter(); import edge; print(time.perf_counter() - begun)"
+    times = []
+    for _ in range(5):  # the least of five: what else the machine does is not the question
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, cwd=repository)
+        times.append(float(done.stdout))
+    assert min(times) < 0.15
 
 
 def test_the_question_can_find_something(repository: Path) -> None:

@@ -1,13 +1,18 @@
 """An answer as people see it: one line, a table in a notebook, boxes drawn into the picture; and words where it has not what is asked."""
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edge import png
+from edge import Model, png
+from edge.bundle import Bundle
+from edge.contract import SCHEMA, Contract, Graph, Metric, Step, Tensor
 from edge.drawing import COLOURS, draw_boxes, write
 from edge.errors import UsageError
+from edge.golden import Golden
 from edge.prediction import Prediction
 from edge.steps.boxes import Box, Boxes
 from edge.steps.scores import Ranked
@@ -103,3 +108,35 @@ def test_a_notebook_shows_tables_and_pictures() -> None:
 
 def test_the_drawn_picture_is_a_file_too() -> None:
     assert png.encode(Prediction({}, Boxes((BOX,)), PICTURE).image).startswith(b"\x89PNG")
+
+
+def detector() -> Model:
+    """A model that finds one thing, always at the same place of its input of 30 by 40 pixels."""
+    cells = np.full((1, 3, 4, 1, 7), -9, np.float32)
+    cells[0, 1, 2, 0] = (0.0, 0.0, 0.0, 0.0, 9.0, 9.0, -9.0)
+    image = Tensor("image", "uint8", ("batch", 30, 40, 3), "NHWC", (0, 255))
+    graph = Graph("main", (image,), (Tensor("grid", "float32", ("batch", 3, 4, 7), "NHWC"),))
+    before = (Step("decode_image", channels=3), Step("resize", height=30, width=40, fit="contain"))
+    after = (Step("decode_boxes", anchors=[[8, 6]], stride=10),)
+    metric = Metric("map50", "higher", None)
+    contract = Contract(
+        SCHEMA, "finder", "1.0.0", "detection", (graph,), metric, preprocess=before, postprocess=after, labels=("cat", "dog")
+    )
+    runtime: Any = SimpleNamespace(run=lambda inputs: {"grid": np.repeat(cells.reshape(1, 3, 4, 7), len(inputs["image"]), axis=0)})
+    bundle = Bundle(Path("none"), contract, (), Golden((), {}, {}, ()))
+    return Model(bundle, None, runtime, {})  # type: ignore[arg-type]  # no file: only what surrounds it is tested
+
+
+def test_a_detector_draws_into_the_callers_own_picture() -> None:
+    pictures = [np.full((300, 400, 3), 50, np.uint8), np.full((60, 80), 50, np.uint8)]
+    for picture, answer in zip(pictures, detector().predict_many(pictures), strict=True):
+        (box,) = answer.boxes
+        times = picture.shape[0] / 30
+        assert box.label == "cat"
+        np.testing.assert_allclose(box.box, np.array([21, 12, 29, 18]) * times, atol=1e-3)
+        image = answer.image
+        assert image.shape == (*picture.shape[:2], 3)
+        assert tuple(image[round(18 * times) - 1, round(25 * times)]) == COLOURS[0]
+        assert tuple(image[round(17 * times) - 2, round(25 * times)]) == (50, 50, 50)
+        assert (picture == 50).all()
+        assert "<img" in str(answer._repr_html_())

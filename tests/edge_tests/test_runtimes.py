@@ -103,6 +103,15 @@ def test_tflite_runtime_that_cannot_be_imported_is_told(released: Bundle, int8: 
         load_legacy(released, int8, monkeypatch)
 
 
+def test_runtime_whose_library_cannot_be_mapped_is_told(released: Bundle, int8: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> None:
+        raise OSError("libLiteRt.so: failed to map segment from shared object")
+
+    monkeypatch.setattr(tflite.importlib, "import_module", refuse)
+    with pytest.raises(RuntimeMissingError, match="is installed but cannot be imported .*failed to map segment"):
+        tflite.load("ai-edge-litert", "2.3.0", released.file(int8), released.contract.main, int8, Options())
+
+
 def test_tflite_runtime_with_numpy_1_is_used(released: Bundle, int8: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
     import ai_edge_litert.interpreter
 

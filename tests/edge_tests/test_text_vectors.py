@@ -132,6 +132,18 @@ def test_a_binary_file_is_refused_in_words(assets: Context, tmp_path: Path) -> N
             tokenize(file, assets, length=6)
 
 
+@pytest.mark.parametrize("sign", ["a", "\u559c", PARTY])
+def test_a_file_of_ten_megabytes_is_refused_as_too_large(assets: Context, tmp_path: Path, sign: str) -> None:
+    (tmp_path / "long.txt").write_text(sign * (10_485_760 // len(sign.encode())), encoding="utf-8")
+    with pytest.raises(TooLargeError, match=r"long.txt: more than 4000003 bytes, expected a text of at most 1000000 characters"):
+        tokenize(tmp_path / "long.txt", assets, length=6)
+
+
+def test_the_largest_file_is_read(assets: Context, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("\ufeff" + PARTY * 1_000_000, encoding="utf-8")
+    assert tokenize(tmp_path / "long.txt", assets, length=6).tolist() == [8] * 6
+
+
 @pytest.mark.parametrize(
     ("text", "refused"),
     [

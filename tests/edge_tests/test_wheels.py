@@ -45,6 +45,15 @@ def test_each_pair(runtime: str, python: tuple[int, int], machine: str, remedy: 
     assert said.endswith(remedy)
 
 
+def test_old_c_library() -> None:
+    """Debian bullseye: its Python 3.9 has a wheel of tflite-runtime, its glibc 2.31 is too old for it."""
+    said = obstacle(OLD, (3, 9), "aarch64", (2, 31))
+    assert said.endswith("none for Python 3.9 on aarch64 with glibc 2.31 (it wants 2.34); take ai-edge-litert (extra tflite)")
+    assert obstacle(LITERT, (3, 9), "aarch64", (2, 31)) == ""
+    assert obstacle(OLD, (3, 9), "x86_64", (2, 31)) == "", "on Arm alone"
+    assert wheels.this_libc() > (2, 20)
+
+
 def test_what_is_advised_has_a_wheel() -> None:
     for runtime in WHEELS:
         for python in ((3, n) for n in range(8, 16)):

@@ -54,9 +54,9 @@ def test_words_become_their_numbers(assets: Context, text: object, ids: list[int
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        pytest.param("", InputError, "the text is empty, expected one, to find those nearest to it, or 3 to 6", id="empty"),
+        pytest.param("", InputError, "the text is empty, expected one word, to find those nearest to it, or 3 to 6", id="empty"),
         pytest.param(" \U0001f389!", InputError, "the text is empty", id="signs alone"),
-        pytest.param("dinner lunch", InputError, "there are 2 words, expected one, .* or 3 to 6, to find the odd one out", id="two"),
+        pytest.param("dinner lunch", InputError, "there are 2 words, expected one word, .* or 3 to 6, to find the odd one out", id="two"),
         pytest.param("a b c d e f g", InputError, "there are 7 words", id="too many"),
         pytest.param("lunch " * 100_000, InputError, "there are 100000 words", id="far too many"),
         pytest.param("gandalf", InputError, "does not know 'gandalf', expected words among the 9 of its vocabulary", id="unknown"),

@@ -71,6 +71,7 @@ def test_judgement(files: Mapping[str, Delegation], logged: bool, state: str, wo
     found = xnnpack.judged(files, logged)
     assert found.state == state
     assert found.words.startswith(words)
+    assert [fact["on"] for fact in found.files.values()] == [logged and one is FULL for one in files.values()]
 
 
 def test_real_runtime_runs_float_and_int8_by_xnnpack() -> None:
@@ -138,7 +139,7 @@ def test_profile_that_cannot_be_written(bundle: Path, monkeypatch: pytest.Monkey
     released = open_bundle(bundle)
     variant = next(v for v in released.variants if v.format == "onnx")
     monkeypatch.setattr(operators.tempfile, "TemporaryDirectory", refuse)
-    with pytest.raises(SetupError, match="operators cannot be timed: .* No usable temporary"):
+    with pytest.raises(SetupError, match="operators cannot be timed: .*No usable temporary"):
         operators.operator_times(released.file(variant), variant, [], 1, 1)
 
 

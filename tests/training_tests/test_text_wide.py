@@ -11,7 +11,7 @@ from training import text_regression
 from training.data import word_meanings
 from training.recipe import Split, Splits
 from training.text_heads import Convolved, TextNet
-from training.text_wide import MOST_NUMBERS, Scores, Wide
+from training.text_wide import LEFT, MOST_NUMBERS, RIGHT, Scores, Wide
 
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 1000, 18_002])
@@ -28,7 +28,7 @@ def test_pairs_are_numbered_by_their_order_and_within_31_bits() -> None:
     ids = torch.tensor([[5, 6, 5], [MOST_NUMBERS - 1] * 3], dtype=torch.int32)
     numbers = wide.number_pairs(ids)
     assert numbers[0, 0] != numbers[0, 1]
-    expected = (MOST_NUMBERS - 1) * (7_919 + 104_729) % wide.pairs.count
+    expected = (MOST_NUMBERS - 1) * (LEFT + RIGHT) % wide.pairs.count
     assert numbers[1].tolist() == [expected, expected]
     with pytest.raises(ValueError, match="beyond 31 bits"):
         Wide(MOST_NUMBERS + 1)
@@ -87,8 +87,20 @@ def test_scores_answer_beside_the_head_but_do_not_learn_with_it() -> None:
         head = net.train()(ids)
         assert net.wide is not None
         net.wide.offset.fill_(3.0)
-        torch.testing.assert_close(net.eval()(ids), (head + torch.tensor([-1.5, 1.5])) / 2)
+        torch.testing.assert_close(net.eval()(ids), (head + 2 * torch.tensor([-1.5, 1.5])) / 3)
     assert not any(weight.requires_grad for weight in net.wide.parameters())
+
+
+def test_the_head_reads_the_first_words_and_the_scores_count_all() -> None:
+    net = TextNet(50, 2, Convolved(4, 3), 3, width=4, wide=Wide(50, 64), read=3).eval()
+    ids = torch.tensor([[5, 6, 7, 8, 9], [5, 6, 7, 9, 8]], dtype=torch.int32)
+    with torch.no_grad():
+        one, other = net(ids)
+        torch.testing.assert_close(one, other)
+        assert net.wide is not None
+        net.wide.pairs.fill(torch.arange(64.0))
+        one, other = net(ids)
+    assert not torch.isclose(one, other).any()
 
 
 def test_words_are_spelled_by_the_longest_pieces() -> None:

@@ -77,13 +77,14 @@ def centred(table: Array) -> Array:
     """Move rows (N, D) that are not zeros around their mean and give them length 1."""
     known = table.any(axis=1, keepdims=True)
     moved = np.where(known, table - table.mean(axis=0, where=known), 0.0)
-    return (moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    unit: Array = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9)
+    return unit.astype(np.float32)
 
 
 def reduced(table: Array, width: int, spread: float) -> Array:
     """Keep the directions that rows (N, D) differ most in, as (N, width) float32 with this standard deviation."""
     _, directions = np.linalg.eigh(table.T.astype(np.float64) @ table)
-    kept = table @ directions[:, : -width - 1 : -1]
+    kept: Array = table @ directions[:, : -width - 1 : -1]
     return (kept * (spread / max(float(kept.std()), 1e-9))).astype(np.float32)
 
 
