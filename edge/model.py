@@ -210,6 +210,8 @@ class Model:
 
     def __repr__(self) -> str:
         """Say in one line which file runs on what, and how far it is from the trainer's answers."""
+        if isinstance(self.runtime, Closed):
+            return f"Model({self.contract.name} {self.contract.version}, closed)"
         drift = f"{max(self.drift.values()):.3g}" if self.drift else "unknown"
         runs = f"{self.variant.file} on {self.runtime.name} {self.runtime.version} ({self.runtime.provider})"
         return f"Model({self.contract.name} {self.contract.version}, {self.contract.task}: {runs}, golden drift {drift})"

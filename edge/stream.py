@@ -34,14 +34,14 @@ class Stream(Generic[Answer]):
         Raises:
             InputError: The source is no folder with pictures, and nothing that can be gone through.
         """
-        stored = isinstance(frames, (str, Path))
+        skips = not isinstance(frames, (str, Path)) if skip is None else skip
         self.frame: Any = None
         self.number, self.answered = -1, 0
         self._predict, source = predict, _source(frames)
         self._mailbox = _Mailbox()
         self._thread: Optional[threading.Thread] = None
         self._frames: Iterator[Any] = source
-        if not stored if skip is None else skip:
+        if skips:
             # The thread knows the mailbox and not the stream: so a stream that is let go without `close` ends it too.
             self._thread = threading.Thread(target=_read, args=(source, self._mailbox), name="tandem-frames", daemon=True)
             self._thread.start()
@@ -154,10 +154,12 @@ def _read(source: Iterator[Any], mailbox: _Mailbox) -> None:
     """Read a source to its end, or until nobody wants more; its errors go to the consumer, whatever they are."""
     error: Optional[BaseException] = None
     try:
-        for frame in source:
-            if not mailbox.put(frame):
-                break
-        _close(source)
+        try:
+            for frame in source:
+                if not mailbox.put(frame):
+                    break
+        finally:
+            _close(source)
     except BaseException as raised:  # carried to the consumer's thread and raised there, unchanged
         error = raised
     mailbox.end(error)

@@ -98,9 +98,7 @@ def in_process(bundle: Path, variant: str, place: str, pixels: np.ndarray[Any, A
     model = Model.open(bundle, variant=variant)
     prediction = model.predict(pixels)
     ms = median_ms(lambda: model.predict(pixels))
-    return Answer(
-        place, prediction.label, prediction.score, prediction.outputs["logits"], model.variant.size_bytes / 1000, ms
-    )
+    return Answer(place, prediction.label, prediction.score, prediction.outputs["logits"], model.variant.size_bytes / 1000, ms)
 
 
 def over_http(port: int, picture: Path, pixels: np.ndarray[Any, Any]) -> Answer:

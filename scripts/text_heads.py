@@ -37,8 +37,8 @@ END = """
 "TF-IDF + LR" is logistic regression over the TF-IDF weights of all words, trained and tested on the same splits in the same run
 (`training/text_baseline.py`). Latency is of one text on one thread of an x86 machine that had other work: it tells heads apart, and
 says nothing about a Raspberry Pi. For devices the steps of a recurrent net are written out, which makes its files large and slow to load;
-a convolution has no steps. Files of the recipe `dynamic_wi8_afp32` are released where they give the right answers on both TFLite
-runtimes; where they do not, `weight_only_wi8_afp32` is.
+a convolution has no steps. Files for devices hold int8 weights and compute in float32 (`weight_only_wi8_afp32`): with ranges found at
+run time, tflite-runtime 2.14 answers no better than guessing.
 """
 
 

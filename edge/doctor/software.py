@@ -88,6 +88,8 @@ def runtime(name: str, installed: Mapping[str, str]) -> Finding:
         return _missing(name, installed)
     if name in RUNTIMES_OF["tflite"]:
         found = xnnpack.inspect(name)
+        if found.state == "untried":  # as under the emulation of one program alone
+            return warning(name, f"{version}, {found.words}", "'tandem check BUNDLE' tries it in its own process")
         if found.state == "unknown":
             return _unusable(name, version, found.words.partition(": ")[2], installed)
         words = f"{version}, XNNPACK {found.words}"
@@ -130,7 +132,7 @@ def _load(module: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S)
     except (OSError, subprocess.SubprocessError) as error:
-        return f"no process can be started here to try it ({error})"
+        return f"it cannot be tried here ({error})"
     if done.returncode == 0 and "loaded" in done.stdout:
         return ""
     return (done.stderr.strip().splitlines() or [f"its process ended with {done.returncode}"])[-1]

@@ -50,26 +50,28 @@ class TfliteRuntime:
         rows: dict[str, list[Array]] = {name: [] for name in self._outputs}
         with self._lock:  # an interpreter holds its tensors: one caller at a time
             for i in range(count):
-                for name, (index, physical, _) in self._inputs.items():
-                    self._interpreter.set_tensor(index, _stored(inputs[name][i : i + 1], physical))
-                self._invoke()
-                for name, (index, physical, dtype) in self._outputs.items():
-                    rows[name].append(_real(self._interpreter.get_tensor(index), physical, dtype))
+                sample = {name: array[i : i + 1] for name, array in inputs.items()}
+                for name, row in self._one(sample).items():
+                    rows[name].append(row)
         return {name: np.concatenate(parts) for name, parts in rows.items()}
 
     def delegation(self) -> Delegation:
         """Count the operators that XNNPACK has taken; see `edge.runtimes.delegation`."""
         return delegation(self._interpreter._get_ops_details())
 
-    def _invoke(self) -> None:
-        """Run one sample; some operators find out only now that they cannot."""
+    def _one(self, sample: Mapping[str, Array]) -> dict[str, Array]:
+        """Run one sample, (1, …) arrays; some operators find out only now that they cannot."""
         try:
+            for name, (index, physical, _) in self._inputs.items():
+                self._interpreter.set_tensor(index, _stored(sample[name], physical))
             self._interpreter.invoke()
+            tensors = {name: (self._interpreter.get_tensor(bound[0]), *bound[1:]) for name, bound in self._outputs.items()}
         except (ValueError, RuntimeError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise GateError(
                 f"{self._file}: {self.name} {self.version} cannot run it ({reason}); use another variant or a newer runtime"
             ) from None
+        return {name: _real(*tensor) for name, tensor in tensors.items()}
 
 
 Bound = dict[str, "tuple[int, Physical, str]"]

@@ -11,11 +11,11 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
-from edge import contract, runtimes
+from edge import contract, memory, runtimes
 from edge.errors import EXIT_USAGE, TandemError
 from edge.runtimes import Options, Runtime
 from edge.schema import decode
@@ -56,7 +56,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     arrays = load_npz(Path(request["inputs"]))
     inputs = {tensor.name: arrays[f"input/{tensor.name}"] for tensor in promise.main.inputs}
     seconds = _alone(runtime, inputs)
-    peak = _peak_rss()  # before all samples are answered, so that their answers do not count
+    peak = memory.peak()  # before all samples are answered, so that their answers do not count
     parts = [runtime.run(piece) for piece in _pieces(inputs)]
     save_npz(Path(request["outputs"]), {f"output/{name}": np.concatenate([part[name] for part in parts]) for name in parts[0]})
     return {
@@ -88,24 +88,6 @@ def _alone(runtime: Runtime, inputs: dict[str, Array]) -> list[float]:
         if time.perf_counter() - begun > TIMED_S:
             break
     return seconds[WARM_UP:] or seconds
-
-
-def _peak_rss() -> Optional[int]:
-    """Give the most memory that this process has held so far, in bytes; None where the system does not tell.
-
-    `getrusage` is the second choice: on Linux its figure starts with what the parent held before this program was started.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

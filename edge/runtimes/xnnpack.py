@@ -42,7 +42,7 @@ TINY: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Xnnpack:
-    """What was found: `state` is `on`, `off`, `partly`, `unused` or `unknown`; `words` say it for people."""
+    """What was found: `state` is `on`, `off`, `partly`, `unused`, `untried` or `unknown`; `words` say it for people."""
 
     state: str
     words: str
@@ -56,8 +56,10 @@ def inspect(runtime: str, file: Optional[Path] = None) -> Xnnpack:
     command = [sys.executable, "-m", "edge.runtimes.xnnpack", runtime, *([str(file)] if file else [])]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
-    except (OSError, subprocess.SubprocessError) as error:
-        return Xnnpack("unknown", f"not known: no process can be started here to try it ({error})", {})
+    except subprocess.TimeoutExpired:
+        return Xnnpack("unknown", f"not known: {runtime} gave no answer within {TIMEOUT_S} s", {})
+    except OSError as error:
+        return Xnnpack("untried", f"not known: no process can be started here to try it ({error})", {})
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
         files = {name: Delegation(**value) for name, value in found.items()}

@@ -23,8 +23,10 @@ import numpy as np
 
 from edge import Model, runtimes
 from edge.errors import TandemError
+from edge.runtimes import probe
 from fuzzing.flatbuffers import hostile
 
+APART_S = 10.0  # for one replay in a process of its own; a device gives it more, and the caller of this program waits for 20
 MEMORY_BYTES = 8 << 30  # of address space
 
 
@@ -34,6 +36,7 @@ def main(path: str) -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a runtime says of each file is of no use here
     os.dup2(2, 1)
+    probe.LIMIT_S = APART_S
     os.environ["TANDEM_VERDICTS"] = str(Path(path).parent / "verdicts") if request.get("apart") else "off"
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -19,12 +19,12 @@ from training.progress import say
 
 ROOT = Path(__file__).resolve().parents[2]
 GOAL_BYTES = 60_000_000
-GROUP_MIB, TOO_LITTLE_MIB = 128, 16
+GROUP_MIB = 128
 LIMIT_S = 1800  # minutes on a quiet machine
 # $1: the group's limit in MiB; the rest is the command. Files that are read count for the group that reads them first.
 SCRIPT = """
 in_group() {{
-  group=/sys/fs/cgroup/limit-$1; mkdir $group
+  group=$(mktemp -d /sys/fs/cgroup/limit-XXXX)
   echo "$1"M > $group/memory.max; echo 0 > $group/memory.swap.max
   sync; echo 3 > /proc/sys/vm/drop_caches; shift
   ( echo $BASHPID > $group/cgroup.procs; exec "$@" ); code=$?
@@ -35,7 +35,7 @@ echo "KERNEL $(uname -r)"
 {python} -m edge check /opt/bundle
 {measure}
 in_group {enough} {measure}
-in_group {too_little} {measure}
+in_group {enough} {python} -c "held = bytearray({enough} << 20)"
 """
 
 
@@ -96,7 +96,7 @@ def measure(guest: Guest, release: Release, answers: int) -> dict[str, Any]:
     if not found or [len(group) for group in groups] != [2, 2]:
         raise GateError(f"{model}: could not be measured in the guest; it said: {' / '.join(lines[-4:])}")
     if groups[1][0] == 0:
-        raise GateError(f"{model}: ran in {TOO_LITTLE_MIB} MiB, which is too little to be true; the control group does not limit anything")
+        raise GateError(f"{model}: a process with {GROUP_MIB} MiB and more was not ended; the control group does not limit anything")
     return {
         "model": model,
         "file": files[0],
@@ -115,5 +115,5 @@ def _lines(guest: Guest, bundle: Path, file: str, answers: int) -> list[str]:
     say(f"{bundle.parent.name} in a virtual machine: {guest.name}")
     python = f"python{guest.system.python}"
     measure = f"{python} /opt/held.py /opt/bundle {file} {guest.runtime} {answers}"
-    script = SCRIPT.format(python=python, measure=measure, enough=GROUP_MIB, too_little=TOO_LITTLE_MIB)
+    script = SCRIPT.format(python=python, measure=measure, enough=GROUP_MIB)
     return Machine(guest, {"/opt/bundle": bundle, "/opt/held.py": Path(held.__file__)}).run(script, LIMIT_S)

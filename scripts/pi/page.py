@@ -35,11 +35,15 @@ Times are not a Pi's, and no time is given here.
 
 - **equal**: every byte of every output is the same as on x86-64. Files in whole numbers (`static_wi8_ai8`) have to be,
   on the same version of ai-edge-litert.
-- A figure is the largest difference from x86-64, on outputs of any size. It is held to the file's tolerance, and so is the
-  difference from the trainer's golden answers.
+- A figure is the largest difference from x86-64, on outputs of any size. It is held to the tolerance that the contract
+  promises, or to the file's own where that is more (files with rounded weights); before that the loader has held the
+  golden answers to the file's own, as on every device.
+- **–**: not run there yet.
 """
 SYSTEMS_HEAD = """
 ## Systems and their runtimes
+
+No wheel: there is none for that Python and architecture, or only one for a newer C library, which pip refuses there.
 
 | system | Python | {runtimes} |
 |---|---|{rules}|
@@ -56,7 +60,7 @@ MEMORY_HEAD = """
 A virtual machine with 1 GiB, Debian's own kernel and a disk; tandem-edge and one runtime, one thread. Resident memory is
 the most that the process held (`VmHWM`) after opening the bundle, its golden replay and its answers. The same process then
 runs in a control group of 128 MiB without swap; the last column is the most that the group held, files in the page cache
-included. In 16 MiB it is killed, so the group does limit it.
+included. A process that fills 128 MiB is ended there, so the group does limit.
 
 | model | file | system | runtime | answers | resident memory | threads | in 128 MiB | the group's most |
 |---|---|---|---|--:|--:|--:|---|--:|

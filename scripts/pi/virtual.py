@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pi import initramfs, sources, tools
 from pi.cache import kept
 from pi.guest import Guest
 from pi.systems import unpacked
+from training.progress import say
 
 PACKAGES = ("busybox-static", "linux-image-cloud-arm64")
 MODULES = ("virtio.ko", "virtio_ring.ko", "virtio_mmio.ko", "virtio_blk.ko")  # ext4 is built in
@@ -89,16 +91,21 @@ class Machine:
 
 
 def _boot(command: Sequence[str], limit_s: int) -> list[str]:
-    """Run the emulator until the guest switches itself off."""
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_s)
-    except subprocess.TimeoutExpired as error:
-        said = (error.stdout or b"").decode(errors="replace").splitlines()[-3:]
-        raise SetupError(f"the virtual machine was not done after {limit_s} s; it said last: {' / '.join(said)}") from None
-    lines = done.stdout.decode(errors="replace").replace("\r", "").splitlines()
+    """Run the emulator until the guest switches itself off, and show what it writes."""
+    lines: list[str] = []
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as machine:
+        alarm = threading.Timer(limit_s, machine.kill)
+        alarm.start()
+        try:
+            for raw in machine.stdout or ():
+                lines.append(raw.decode(errors="replace").strip("\r\n"))
+                say(f"  {lines[-1]}")
+        finally:
+            alarm.cancel()
+            machine.kill()
     if BEGIN not in lines or END not in lines:
-        said = [*lines, *done.stderr.decode(errors="replace").splitlines()][-3:]
-        raise SetupError(f"the virtual machine did not finish (exit code {done.returncode}); it said last: {' / '.join(said)}")
+        said = " / ".join(lines[-3:]) or "nothing"
+        raise SetupError(f"the virtual machine did not finish within {limit_s} s; it said last: {said}")
     return lines[lines.index(BEGIN) + 1 : lines.index(END)]
 
 

@@ -96,6 +96,9 @@ def test_numpy(version: str, installed: tuple[str, ...], state: str) -> None:
         pytest.param(LEGACY, (LEGACY,), Xnnpack("partly", "off for int8", {}), "warning", "XNNPACK off for int8", id="slow for int8"),
         pytest.param(LITERT, (LITERT,), Xnnpack("unknown", "not known: signal 4", {}), "problem", "cannot be used: signal 4", id="crashes"),
         pytest.param(LITERT, (LITERT, ONNX), Xnnpack("unknown", "x: y", {}), "warning", "cannot be used: y", id="crashes beside another"),
+        pytest.param(
+            LITERT, (LITERT,), Xnnpack("untried", "not known: no child", {}), "warning", "not known: no child", id="cannot be tried"
+        ),
         pytest.param(LEGACY, (LITERT,), None, "ok", "not installed, ", id="not needed"),
     ],
 )

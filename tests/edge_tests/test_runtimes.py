@@ -205,6 +205,19 @@ def test_quantized_input_and_output_are_converted() -> None:
     assert answers.dtype == np.float32
 
 
+@pytest.mark.parametrize("method", ["set_tensor", "invoke", "get_tensor"])
+def test_file_that_cannot_be_run_is_told(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one whose output is nowhere, which loads all the same."""
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("Tensor data is null. Run allocate_tensors() first")
+
+    runtime = loaded(Interpreter(np.float32), Physical("t", "float32", "NC"))
+    monkeypatch.setattr(Interpreter, method, refuse)
+    with pytest.raises(GateError, match=r"f\.tflite: r 1 cannot run it \(Tensor data is null"):
+        runtime.run({"x": np.zeros((1, 3), np.float32)})
+
+
 def test_file_of_another_batch_size_is_refused() -> None:
     with pytest.raises(GateError, match=r"f\.tflite: tensor 'x' is int8 \(8, 3\), expected int8 \(1, 3\)"):
         loaded(Interpreter(np.int8, batch=8), Physical("t", "int8", "NC"))

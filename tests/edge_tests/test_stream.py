@@ -218,4 +218,4 @@ def test_a_closed_model_says_so(bundle: Path) -> None:
         assert model.predict(digit).label
     with pytest.raises(UsageError, match=r"mnist_cnn 1\.0\.0 is closed and its runtime is gone; open it again"):
         model.predict(digit)
-    assert "closed" in repr(model)
+    assert repr(model) == "Model(mnist_cnn 1.0.0, closed)"

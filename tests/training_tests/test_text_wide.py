@@ -128,6 +128,7 @@ def test_a_table_is_read_from_safetensors() -> None:
         pytest.param(b"\xff" * 40, id="no header"),
         pytest.param(safetensors({"dtype": "F16", "shape": [3, 2], "data_offsets": [0, 24]}, bytes(24)), id="another dtype"),
         pytest.param(safetensors({"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 24]}, bytes(20)), id="cut off"),
+        pytest.param(safetensors({"dtype": "F32", "shape": [3, 2], "data_offsets": [-24, 0]}, bytes(24)), id="in the header"),
         pytest.param(safetensors({"dtype": "F32", "shape": [6], "data_offsets": [0, 24]}, bytes(24)), id="one axis"),
     ],
 )

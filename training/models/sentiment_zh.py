@@ -2,8 +2,12 @@
 
 Run:      tandem train sentiment_zh               (then: tandem export sentiment_zh)
           tandem run sentiment_zh --text "这本书写得很好"
-Expected: @@
-Time:     @@
+Expected: 0.862 on the 1,707 test reviews; TF-IDF + logistic regression, measured in the same run and its strength chosen on the
+          validation split, gets 0.851, with pairs of words 0.852: 0.012 more, 95 % interval -0.001 to 0.025 (paired), so chance
+          alone might just explain it
+Time:     34 s for 6 epochs on one thread of a CPU with much other work; 193 s with data, scores, baseline and hand-over
+Size:     882,850 parameters; 1.5 MB with int8 weights, which answer 3 of the 1,707 otherwise (accuracy 0.862), 3.8 MB in float32; both
+          proved on both TFLite runtimes
 Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), beside a wide part (Cheng et al., 2016) of log-count ratios (Wang and
           Manning, 2012)
 
