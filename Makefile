@@ -119,7 +119,7 @@ clean: ## Remove what was built and cached by tools; keep environments, data and
 	@rm -rf build dist edge/build *.egg-info edge/*.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 distclean: clean ## Remove everything that can be made again: environments, data cache, runs and bundles
-	@rm -rf $(VENV) $(LEGACY) $(SCHEMATHESIS) .venv-bench .cache runs bundles
+	@rm -rf $(VENV) $(LEGACY) $(SCHEMATHESIS) .venv-bench .cache runs bundles pairs
 
 # The environments. A stamp is as new as the pins it was made from, so a second call installs nothing.
 $(VENV)/.base: constraints.txt
