@@ -22,7 +22,7 @@ from training.discover import files, find, names
 from training.recipe import DataOptions
 
 NAMES = names()
-LONG = {"char_lstm", "cyclegan", "sentiment_lstm", "sentiment_zh", "spam_lstm"}  # a minute each; their parts and their like are tested elsewhere
+LONG = {"char_lstm", "cyclegan", "sentiment_lstm", "sentiment_zh", "spam_lstm"}  # a minute each; their like are tested elsewhere
 TRAINED = [pytest.param(name, marks=() if name in files() and name not in LONG else pytest.mark.slow) for name in NAMES]
 
 
