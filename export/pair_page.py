@@ -21,7 +21,8 @@ def page(pair: Pair) -> str:
     """Make the page: self-contained HTML."""
     environment = jinja2.Environment(loader=jinja2.PackageLoader("export"), autoescape=True, undefined=jinja2.StrictUndefined)
     date = now().strftime("%Y-%m-%d %H:%M UTC")
-    return environment.get_template("pair.html.j2").render(pair=pair, picture=Markup(curve(pair)), date=date, commit=commit())  # noqa: S704  # a picture of our own numbers
+    picture = Markup(curve(pair))  # noqa: S704  # a picture of our own numbers
+    return environment.get_template("pair.html.j2").render(pair=pair, picture=picture, date=date, commit=commit())
 
 
 def curve(pair: Pair) -> str:
