@@ -143,7 +143,7 @@ def _variant(contract: Contract, candidate: Candidate, passed: list[Trial]) -> V
         metric=worst.metric,
         metric_interval=worst.interval,
         agreement=min(trial.agreement for trial in passed),
-        tolerance=round_up(SLACK * max(trial.golden_drift for trial in passed)) if plan.quantized else exact,
+        tolerance=max(exact, round_up(SLACK * max(trial.golden_drift for trial in passed))) if plan.quantized else exact,
         size_bytes=candidate.path.stat().st_size,
         sha256=sha256_file(candidate.path),
     )
