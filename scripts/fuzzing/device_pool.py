@@ -10,11 +10,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+
+from fuzzing.reports import reports
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S, CASE_S = 120.0, 20.0
@@ -82,7 +82,7 @@ def _child(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Enviro
     reported, version = 0, ""
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, process_group=0) as child:
         try:
-            for report in _reports(child):
+            for report in reports(child, START_S, CASE_S):
                 if "version" in report:
                     version = report["version"]
                     continue
@@ -104,22 +104,6 @@ def _child(cases: Sequence[int], seed: int, seeds: Sequence[Seed], where: Enviro
 def _lost(case: int, seeds: Sequence[Seed], where: Environment, version: str, verdict: str, words: str) -> Outcome:
     folder, file = seeds[case % len(seeds)]
     return Outcome(where.runtime, version, f"{folder.parent.name} {file}", case, verdict, words, 0.0)
-
-
-def _reports(child: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """Give the lines of a child; raise `queue.Empty` where none comes in time."""
-    lines: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=_pump, args=(child.stdout, lines), daemon=True).start()
-    patience = START_S
-    while line := lines.get(timeout=patience):
-        yield json.loads(line)
-        patience = CASE_S
-
-
-def _pump(source: IO[bytes] | None, lines: queue.Queue[bytes]) -> None:
-    for line in source or ():
-        lines.put(line)
-    lines.put(b"")
 
 
 def environments() -> list[Environment]:

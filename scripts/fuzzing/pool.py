@@ -9,14 +9,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
 
 from fuzzing.kinds import KINDS
+from fuzzing.reports import reports
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -74,7 +73,7 @@ def _child(cases: Sequence[Case], seed: int, seeds: Path, place: Path) -> Iterat
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, process_group=0) as child:
         reported = 0
         try:
-            for report in _reports(child):
+            for report in reports(child, START_S, CASE_S):
                 if "seed" not in report:
                     reported += 1
                     yield Verdict(**report)
@@ -93,22 +92,6 @@ def _child(cases: Sequence[Case], seed: int, seeds: Path, place: Path) -> Iterat
     strays = sorted(path.name for path in place.iterdir() if path.name not in ("work", "request.json"))
     if strays:
         raise RuntimeError(f"a reader wrote {', '.join(strays)} beside its folder; one of the cases {cases[0]} to {cases[-1]}")
-
-
-def _reports(child: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """Give the lines of a child; raise `queue.Empty` where none comes in time."""
-    lines: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=_pump, args=(child.stdout, lines), daemon=True).start()
-    patience = START_S
-    while line := lines.get(timeout=patience):
-        yield json.loads(line)
-        patience = CASE_S
-
-
-def _pump(source: IO[bytes] | None, lines: queue.Queue[bytes]) -> None:
-    for line in source or ():
-        lines.put(line)
-    lines.put(b"")
 
 
 def _lost(case: Case, verdict: str, words: str) -> Verdict:

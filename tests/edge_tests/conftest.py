@@ -5,15 +5,16 @@ import importlib.metadata
 import io
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from edge import cli
+from edge import Model, cli
+from tests.edge_tests.pair_parts import Server
 
 UNLISTED = {"SHA256SUMS", "provenance.json", "measurements.json", "report.html"}
 
@@ -89,3 +90,22 @@ def tandem(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         return code, out, err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Path) -> Iterator[Model]:
+    """The released digit classifier."""
+    with Model.open(bundle) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def digit(model: Model) -> np.ndarray:
+    """A digit that it knows."""
+    return model.bundle.golden.inputs["image"][0]
+
+
+@pytest.fixture
+def server(model: Model) -> Server:
+    """A server of a larger model for the same digits."""
+    return Server(replace(model.contract, name="mnist_large", version="2.0.0"))

@@ -1,6 +1,5 @@
 """What a pair says, and which models it refuses; and a router without one."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,6 @@ from edge import Model, Router, pair
 from edge.contract import Contract, Step
 from edge.errors import BundleError, ContractError, UsageError
 from tests.edge_tests.pair_parts import Server, made
-
-
-@pytest.fixture(scope="module")
-def model(bundle: Path) -> Iterator[Model]:
-    with Model.open(bundle) as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
-def digit(model: Model) -> np.ndarray:
-    return model.bundle.golden.inputs["image"][0]
-
-
-@pytest.fixture
-def server(model: Model) -> Server:
-    return Server(replace(model.contract, name="mnist_large", version="2.0.0"))
 
 
 def test_a_pair_is_held_against_the_device(bundle: Path, model: Model, server: Server, tmp_path: Path) -> None:

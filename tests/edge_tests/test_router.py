@@ -28,22 +28,6 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(scope="module")
-def model(bundle: Path) -> Iterator[Model]:
-    with Model.open(bundle) as model:
-        yield model
-
-
-@pytest.fixture(scope="module")
-def digit(model: Model) -> np.ndarray:
-    return model.bundle.golden.inputs["image"][0]
-
-
-@pytest.fixture
-def server(model: Model) -> Server:
-    return Server(replace(model.contract, name="mnist_large", version="2.0.0"))
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
