@@ -86,6 +86,7 @@ REASONS = (
     "forbidden",
     "gate",
     "internal",
+    "late",
     "method_not_allowed",
     "not_acceptable",
     "not_ready",

