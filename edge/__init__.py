@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it at import, wherever that is; its own call does not stop it
 
 if TYPE_CHECKING:
     from edge.model import Model, Prediction

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +26,6 @@ _GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")
 
 def load(runtime: str, version: str, path: Path, graph: Graph, variant: Variant, options: Options) -> Runtime:
     """Load an `.onnx` file; see `edge.runtimes.load`."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import; the call below does not stop it on Linux
     try:
         import onnxruntime
     except ImportError as error:

@@ -6,7 +6,6 @@ Source: onnxruntime's documentation, "Profiling tools".
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -55,7 +54,6 @@ def operator_times(path: Path, variant: Variant, rows: Sequence[Mapping[str, Arr
     Raises:
         SetupError: The profile cannot be written or read.
     """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at import
     import onnxruntime
 
     try:
