@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge import Model, Router
-from edge.breaker import Breaker
+from edge.breaker import Allowance, Breaker
 from edge.client import Client
 from edge.errors import RemoteError
 from edge.pair import Figures, Pair, half
@@ -53,8 +53,8 @@ def test_the_server_is_stopped_and_started_in_the_middle(
     two: Two, start: Callable[..., AbstractContextManager[tuple[int, Path]]], tmp_path: Path
 ) -> None:
     port = free_port()
-    breaker = Breaker(failures=2, first_s=0.05, most_s=0.2)
-    with Router(two.device, f"http://127.0.0.1:{port}", pair=two.pair, deadline_ms=5000, breaker=breaker) as router:
+    breaker, plenty = Breaker(failures=2, first_s=0.05, most_s=0.2), Allowance(1000, 1000)
+    with Router(two.device, f"http://127.0.0.1:{port}", pair=two.pair, deadline_ms=5000, breaker=breaker, allowance=plenty) as router:
         before = [router.predict(picture) for picture in PICTURES]
         assert {answer.source for answer in before} == {"device"}
         assert sum(answer.offline for answer in before) == 20, "half are sure, the others would have been sent"
