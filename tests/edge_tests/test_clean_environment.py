@@ -3,6 +3,7 @@
 Environments are kept in .cache/envs, keyed by Python and by what the wheel asks for; the wheel itself is installed anew each time.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -72,17 +73,33 @@ def _requirements(wheel: Path) -> str:
         return "\n".join(re.findall(r"^(?:Requires-Dist|Requires-Python): .*$", archive.read(name).decode(), flags=re.MULTILINE))
 
 
+def _content(wheel: Path) -> str:
+    """The names and hashes of what a wheel holds: the same for two that were built of the same files."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
+        return archive.read(name).decode()
+
+
 def _environment(python: Path, wheel: Path, cache: Path) -> Path:
-    """Make the environment, or take the one that an earlier run left whole, and put this wheel into it."""
+    """Make the environment, or take the one that an earlier run left whole, and put this wheel into it, where it is not there.
+
+    Another worker of this run may want the same one at the same time: one makes it, and neither changes it under the other.
+    """
     key = hashlib.sha256(f"{python}\n{_requirements(wheel)}".encode()).hexdigest()[:12]
     folder = cache / f"edge-{python.name}-{key}"
-    whole = folder / "whole"
-    if not whole.is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        _call([python, "-m", "venv", folder])
-        _call([folder / "bin/python", "-m", "pip", "install", "-qq", f"{wheel}[tflite]"])
-        whole.touch()
-    _call([folder / "bin/python", "-m", "pip", "install", "-qq", "--no-deps", "--force-reinstall", wheel])
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        whole, installed = folder / "whole", folder / "installed"
+        if not whole.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            _call([python, "-m", "venv", folder])
+            _call([folder / "bin/python", "-m", "pip", "install", "-qq", f"{wheel}[tflite]"])
+            whole.touch()
+        if not installed.is_file() or installed.read_text(encoding="utf-8") != _content(wheel):
+            installed.unlink(missing_ok=True)
+            _call([folder / "bin/python", "-m", "pip", "install", "-qq", "--no-deps", "--force-reinstall", wheel])
+            installed.write_text(_content(wheel), encoding="utf-8")
     return folder
 
 
