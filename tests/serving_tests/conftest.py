@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +286,9 @@ def start(repository: Path) -> Callable[..., AbstractContextManager[tuple[int, P
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(60) == 0, log.read_text()
             finally:
+                process.send_signal(signal.SIGTERM)  # where the test failed: killed at once, it would leave its workers behind
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(20)
                 process.kill()
                 process.wait()
 
