@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -173,29 +174,27 @@ class Router:
         ticket = self.breaker.admit()
         if ticket is None:
             return self._told(device, device, "waiting", f"{self._last}; the server is asked again in {self.breaker.wait_s:.1f} s")
-        if not self.allowance.take():
-            self.breaker.withdraw(ticket)
-            return self._told(device, device, "allowance", "no more requests are allowed at the moment")
-        try:
-            sent = sendable(self.model.contract, value)
-        except InputError as error:
-            self.breaker.withdraw(ticket)
-            return self._told(device, device, "refused", str(error))
-        try:
-            answer = self._errands.run(lambda left: self._companion.ask(sent, left), self.deadline_ms / 1000)
-        except TandemError as error:
-            return self._failed(device, ticket, error)
-        except BaseException:
-            self.breaker.withdraw(ticket)
-            raise
+        with ExitStack() as unasked:  # unless the breaker is told how it went, the ticket goes back, after an interruption too
+            unasked.callback(self.breaker.withdraw, ticket)
+            if not self.allowance.take():
+                return self._told(device, device, "allowance", "no more requests are allowed at the moment")
+            try:
+                sent = sendable(self.model.contract, value)
+            except InputError as error:
+                return self._told(device, device, "refused", str(error))
+            try:
+                answer = self._errands.run(lambda left: self._companion.ask(sent, left), self.deadline_ms / 1000)
+            except UsageError:
+                raise
+            except TandemError as error:
+                unasked.pop_all()
+                return self._failed(device, ticket, error)
+            unasked.pop_all()
         self.breaker.report(ticket, ok=True)
         return self._told(answer, device, "unsure", f"the device is not sure: {device.score:.4f} < {self.threshold:.4f}")
 
     def _failed(self, device: Prediction, ticket: int, error: TandemError) -> Routed:
         """Tell the breaker what went wrong, and fall back on the device."""
-        if isinstance(error, UsageError):
-            self.breaker.withdraw(ticket)
-            raise error
         well = isinstance(error, RemoteError) and error.status in _OF_THE_INPUT
         if not well:
             self._last = str(error)

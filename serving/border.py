@@ -54,6 +54,7 @@ class Border:
         """
 
         async def endpoint(request: Request) -> Response:
+            """Answer a request; count it, and log it where that is wanted."""
             start = time.perf_counter()
             request_id = request_identifier(request.headers.get(REQUEST_ID, ""))
             reason = ""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,14 +68,15 @@ def _all(command: list[str], settings: Mapping[str, str], jobs: Sequence[Job], w
         request.write_text(json.dumps({"jobs": [asdict(job) for job in jobs], "first": len(reports)}), encoding="utf-8")
         with (work / "errors.txt").open("w+", encoding="utf-8", errors="replace") as said:
             words = [*command, str(PROGRAM), str(request)]
-            with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, env=settings, text=True) as running:
-                try:
-                    for line in running.stdout or ():
-                        reports.append(json.loads(line))
-                        done()
-                except BaseException:
-                    running.kill()
-                    raise
+            with (
+                subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, env=settings, text=True) as running,
+                ExitStack() as unfinished,
+            ):
+                unfinished.callback(running.kill)
+                for line in running.stdout or ():
+                    reports.append(json.loads(line))
+                    done()
+                unfinished.pop_all()
             if len(reports) < len(jobs):
                 said.seek(0)
                 last = (said.read().strip().splitlines() or ["nothing"])[-1]

@@ -20,8 +20,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 
 def answers(repository: Path, bundle: Path, runtime: str, target: str, predictions: int) -> dict[str, Any]:
     python = sys.executable if runtime != "tflite-runtime" else str(repository / ".venv-legacy" / "bin" / "python")
-    if not Path(python).exists():
-        pytest.skip(f"{runtime} has an environment of its own, which `make road` builds")
+    assert Path(python).exists(), f"{runtime} has an environment of its own, which `make road` builds"
     kept = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}  # it counts lines, and grows
     command = [python, str(CHILD), str(bundle), runtime, target, str(predictions)]
     done = subprocess.run(command, cwd=repository, env={**kept, "PYTHONPATH": str(repository)}, capture_output=True, text=True, timeout=600)

@@ -86,10 +86,10 @@ def wait_for(router: Router, source: str) -> None:
 
 
 class Rude:
-    """A server that takes a request and hangs up without an answer; it counts."""
+    """A server that gives one answer to everything, or hangs up where that is empty; it counts."""
 
     def __init__(self, answer: bytes = b"") -> None:
-        self.requests, self._answer = 0, answer
+        self.requests, self.answer = 0, answer
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve)
@@ -104,9 +104,9 @@ class Rude:
             with connection:
                 while connection.recv(65536):
                     self.requests += 1
-                    if not self._answer:
+                    if not self.answer:
                         break
-                    connection.sendall(self._answer)
+                    connection.sendall(self.answer)
 
     def close(self) -> None:
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -139,32 +139,13 @@ def test_a_bad_server_is_asked_once_for_each_input_until_the_circuit_opens(two: 
 def test_a_client_may_forbid_to_send_again() -> None:
     """The first request is answered and the connection kept; then the server hangs up whenever something is asked."""
     for resend, most in ((True, 3), (False, 2)):
-        rude = Once()
+        rude = Rude(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         try:
             with Client(rude.url, resend=resend) as client:
                 assert client.server() == {}
-                rude.hang_up = True
+                rude.answer = b""
                 with pytest.raises(RemoteError, match="cannot be reached"):
                     client.server()
             assert rude.requests == most
         finally:
             rude.close()
-
-
-class Once(Rude):
-    """Answers until it is told to hang up on whatever comes."""
-
-    hang_up = False
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listening.accept()
-            except OSError:
-                return
-            with connection:
-                while connection.recv(65536):
-                    self.requests += 1
-                    if self.hang_up:
-                        break
-                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
