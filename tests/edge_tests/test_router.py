@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -105,6 +106,29 @@ def test_an_open_circuit_sends_nothing_and_one_probe_closes_it(router: Router, s
     assert router.predict(digit).source == "server"
     assert (router.breaker.state, len(server.asked)) == ("closed", 1)
     assert router.counts == {"unreachable": 3, "waiting": 28, "unsure": 1}
+
+
+class Interrupted(BaseException):
+    """Somebody presses Ctrl-C."""
+
+
+@pytest.mark.parametrize("instead", ["interrupted", "not allowed"])
+def test_a_probe_that_was_not_sent_leaves_the_next_one_free(
+    instead: str, router: Router, server: Server, clock: Clock, digit: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.error = GONE
+    for _ in range(2):
+        router.predict(digit)
+    server.error, clock.now = None, 10.0
+    with monkeypatch.context() as patch:
+        if instead == "interrupted":
+            patch.setattr(router._errands, "run", Mock(side_effect=Interrupted))
+            with pytest.raises(Interrupted):
+                router.predict(digit)
+        else:
+            patch.setattr(router.allowance, "take", lambda: False)
+            assert router.predict(digit).reason == "allowance"
+    assert router.predict(digit).source == "server"
 
 
 def test_no_more_is_sent_than_is_allowed(router: Router, server: Server, clock: Clock, digit: np.ndarray) -> None:
