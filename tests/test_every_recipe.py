@@ -22,8 +22,19 @@ from training.discover import files, find, names
 from training.recipe import DataOptions
 
 NAMES = names()
-LONG = {"char_lstm", "cyclegan", "sentiment_lstm", "sentiment_zh", "spam_lstm"}  # a minute each; their like are tested elsewhere
-TRAINED = [pytest.param(name, marks=() if name in files() and name not in LONG else pytest.mark.slow) for name in NAMES]
+# A minute each, or a package of pretrained weights to fetch; their like are tested elsewhere.
+LONG = {"char_lstm", "cyclegan", "digit_detector", "mnist_autoencoder", "mnist_cnn", "sentiment_lstm", "sentiment_zh", "spam_lstm"}
+PRETRAINED = {
+    "face_rollcall",
+    "news_bert",
+    "object_detector",
+    "review_topics",
+    "sentence_minilm",
+    "style_transfer",
+    "summarizer",
+    "transfer_classifier",
+}
+TRAINED = [pytest.param(name, marks=() if name in files() and name not in LONG | PRETRAINED else pytest.mark.slow) for name in NAMES]
 
 
 @pytest.fixture(scope="module")
