@@ -20,6 +20,7 @@ from edge.errors import RemoteError, RuntimeMissingError
 from edge.generation import DEFAULT_LENGTH, Piece
 from edge.json_tensors import parse
 from edge.protocol import HEADER_LENGTH, InferResponse, decode_response
+from edge.tls import Tls
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +28,9 @@ Array = np.ndarray[Any, Any]
 class AsyncClient:
     """Kept connections, for one event loop; see `edge.client.Client` for what each call does."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0, token: Optional[str] = None, connections: int = 100) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = 30.0, token: Optional[str] = None, connections: int = 100, tls: Optional[Tls] = None
+    ) -> None:
         """Keep where the server is.
 
         Args:
@@ -35,9 +38,11 @@ class AsyncClient:
             timeout: Seconds to wait for a connection and for each part of an answer.
             token: What a server that asks for one is shown.
             connections: How many are open at once; further calls wait for one.
+            tls: Certificates, where the system's authorities do not know the server's or it asks for one of the caller's.
 
         Raises:
-            UsageError: The address cannot be used.
+            UsageError: The address cannot be used, or certificates came for one without TLS.
+            SetupError: A certificate cannot be used.
             RuntimeMissingError: httpx is not installed.
         """
         self._url = url
@@ -52,7 +57,11 @@ class AsyncClient:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         limits = self._httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._client = self._httpx.AsyncClient(
-            timeout=self._httpx.Timeout(timeout, pool=None), limits=limits, headers=headers, trust_env=False
+            timeout=self._httpx.Timeout(timeout, pool=None),
+            limits=limits,
+            headers=headers,
+            trust_env=False,
+            verify=True if tls is None else tls.context(url),
         )
 
     async def live(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from edge.errors import InputError, RemoteError, UsageError
 from edge.generation import Order, Piece
 from edge.json_tensors import dumps, parse
 from edge.protocol import encode_request
+from edge.steps.options import Chosen
 
 Array = np.ndarray[Any, Any]
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
@@ -68,17 +70,19 @@ def infer(
 
 
 def predict(model: str, value: Any, deadline_ms: Optional[int]) -> Call:
-    """Ask for answers to what a caller has; see `Client.predict`.
+    """Ask for answers to what a caller has, or to `Chosen`, that and the options beside it; see `Client.predict`.
 
     Raises:
         InputError: The value cannot be sent.
     """
+    value, options = (value.value, value.options) if isinstance(value, Chosen) else (value, {})
     if isinstance(value, Path):
         value = _read(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        body, kind = bytes(value), "application/octet-stream"
+        body, kind = _form(bytes(value), options) if options else (bytes(value), "application/octet-stream")
     else:
-        body, kind = dumps({"inputs": _plain(value)}), "application/json"
+        beside = {"options": {name: _plain(item) for name, item in options.items()}} if options else {}
+        body, kind = dumps({"inputs": _plain(value), **beside}), "application/json"
     return Call("POST", f"/predict/{quote(model, safe='')}", body, {"Content-Type": kind, **_deadline(deadline_ms)})
 
 
@@ -170,6 +174,23 @@ class Events:
 
 def _deadline(milliseconds: Optional[int]) -> dict[str, str]:
     return {} if milliseconds is None else {TIMEOUT_HEADER: str(milliseconds)}
+
+
+def _form(picture: bytes, options: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Write a picture and options as a form; give it with its content type.
+
+    Raises:
+        InputError: An option is neither a name nor a number, which is all that a form can hold.
+    """
+    boundary = hashlib.sha256(picture).hexdigest()
+    parts = [("image", picture)]
+    for name, item in options.items():
+        if not isinstance(item, (str, int, float)) or not name.isidentifier():
+            raise InputError(f"option {name[:80]!r} is {type(item).__name__}, expected a name or a number beside an encoded picture")
+        parts.append((name, str(item).encode()))
+    head = '--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
+    body = b"".join((head % (boundary, name)).encode() + content + b"\r\n" for name, content in parts)
+    return body + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
 def _read(path: Path) -> bytes:

@@ -1,7 +1,7 @@
 """The one `tandem` command. Its subcommands are found through the entry-point group `tandem.commands`.
 
-A command is a module with `HELP`, `add_arguments(parser)` and `run(args) -> exit code`. The device wheel brings
-`run`, `info`, `check`, `bench`, `tune` and `doctor`; the full installation adds its own. Only the command that is called is imported.
+A command is a module with `HELP`, `add_arguments(parser)` and `run(args) -> exit code`. The device wheel brings those in `OWN`;
+the full installation adds its own. Only the command that is called is imported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge import __version__
 from edge.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, EXIT_USAGE, SetupError, TandemError
 
 GROUP = "tandem.commands"
-OWN = {name: f"edge.commands.{name}" for name in ("run", "info", "check", "bench", "tune", "doctor")}
+OWN = {name: f"edge.commands.{name}" for name in ("run", "info", "check", "bench", "tune", "doctor", "detect", "rollcall", "summarize")}
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -24,6 +24,7 @@ from edge.errors import RemoteError
 from edge.generation import DEFAULT_LENGTH, Piece
 from edge.json_tensors import parse
 from edge.protocol import HEADER_LENGTH, InferResponse, decode_response
+from edge.tls import Tls
 
 __all__ = ["TIMEOUT_HEADER", "Client"]
 Array = np.ndarray[Any, Any]
@@ -34,7 +35,9 @@ _Answer = tuple[http.client.HTTPResponse, bytes]
 class Client:
     """One kept connection, for one thread at a time; it is opened at the first request, and again when the server has closed it."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0, token: Optional[str] = None, resend: bool = True) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = 30.0, token: Optional[str] = None, resend: bool = True, tls: Optional[Tls] = None
+    ) -> None:
         """Keep where the server is.
 
         Args:
@@ -42,14 +45,20 @@ class Client:
             timeout: Seconds to wait for the connection and for each part of an answer.
             token: What a server that asks for one is shown.
             resend: Whether a request goes out once more where the server closed the kept connection in the very moment of sending.
+            tls: Certificates, where the system's authorities do not know the server's or it asks for one of the caller's.
 
         Raises:
-            UsageError: The address cannot be used.
+            UsageError: The address cannot be used, or certificates came for one without TLS.
+            SetupError: A certificate cannot be used.
         """
         self._url, self._prefix, self._resend = url, calls.check_url(url), resend
         parts = urlsplit(url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname or "", parts.port, timeout=timeout)
+        host, port, context = parts.hostname or "", parts.port, None if tls is None else tls.context(url)
+        self._connection = (
+            http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, port, timeout=timeout)
+        )
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def live(self) -> bool:
@@ -114,7 +123,8 @@ class Client:
 
         Args:
             model: Its name.
-            value: A picture's bytes or path, a text, an array or nested lists (one input or a batch), or a mapping of tensor name to row.
+            value: A picture's bytes or path, a text, an array or nested lists (one input or a batch), or a mapping of tensor name to row;
+                or `edge.steps.options.Chosen`, one of these with options beside it, where the model offers some.
             deadline_ms: After which the answer is of no use any more.
 
         Returns:

@@ -1,6 +1,6 @@
 """Mean average precision of boxes, with intervals: one implementation for training, for the release gate and on the device.
 
-What is judged is what a caller gets: the contract's `decode_boxes` step with its own score threshold makes the boxes. The
+What is judged is what a caller gets: the contract's step of `DECODERS` with its own score threshold makes the boxes. The
 average precision of a class is COCO's: detections of all pictures in the order of their scores, the precision at 101 recalls,
 each the best at that recall or beyond. The tests hold it to figures of COCO's own evaluator. numpy only.
 
@@ -9,6 +9,7 @@ Source: T.-Y. Lin et al., "Microsoft COCO: common objects in context" (2014), an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -16,10 +17,12 @@ import numpy as np
 
 from edge.contract import Contract
 from edge.errors import ContractError
+from edge.steps import single_shot
 from edge.steps.boxes import Found, find
 from edge.steps.suppression import overlaps
 
 Array = Any  # of numpy; its type parameters differ from version to version
+DECODERS: Mapping[str, Callable[..., Found]] = {"decode_boxes": find, "decode_ssd": single_shot.find}
 LEVELS = {"map50": (0.5,), "map": tuple(np.linspace(0.5, 0.95, 10).tolist())}
 SAME = 0.75  # intersection over union from which two boxes of a class are the same answer
 _RECALLS = np.linspace(0, 1, 101)
@@ -42,7 +45,7 @@ class Matched:
 
 @dataclass(frozen=True)
 class MeanAveragePrecision:
-    """A metric of raw outputs (N, H, W, K) and targets (N, M, 5) float32: class, centre x, centre y, width, height in pixels; -1 fills up.
+    """A metric of raw outputs (N, …) and targets (N, M, 5) float32: class, centre x, centre y, width, height in pixels; -1 fills up.
 
     `decode` makes boxes of one raw output; `levels` are the overlaps from which a box counts as found, over which is averaged.
     """
@@ -82,13 +85,13 @@ def bound(name: str, contract: Contract) -> MeanAveragePrecision:
     """Return a metric of `LEVELS` for a contract's raw outputs.
 
     Raises:
-        ContractError: The contract has no `decode_boxes` step.
+        ContractError: The contract has no step that makes boxes.
     """
-    step = next((step for step in contract.postprocess if step.name == "decode_boxes"), None)
+    step = next((step for step in contract.postprocess if step.name in DECODERS), None)
     if step is None:
-        raise ContractError(f"{contract.name}: the metric {name} judges boxes, expected a postprocess step decode_boxes")
-    parameters = dict(step.parameters)
-    return MeanAveragePrecision(lambda output: find(output, **parameters), LEVELS[name])
+        raise ContractError(f"{contract.name}: the metric {name} judges boxes, expected a postprocess step {' or '.join(DECODERS)}")
+    decoder, parameters = DECODERS[step.name], dict(step.parameters)
+    return MeanAveragePrecision(lambda output: decoder(output, **parameters), LEVELS[name])
 
 
 def corners(targets: Array) -> tuple[Array, Array]:

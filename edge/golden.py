@@ -18,6 +18,7 @@ import numpy as np
 from edge.contract import Contract, Tensor
 from edge.errors import BundleError, InputError, ParityError
 from edge.steps import postprocessing, preprocessing
+from edge.steps.judged import judged
 from edge.storage import load_npz
 
 Array = np.ndarray[Any, Any]
@@ -94,7 +95,7 @@ def replay_steps(golden: Golden, contract: Contract, assets: Optional[Path] = No
                 f"{contract.name} {contract.version}: preprocessing gives another input {name!r} than in training for raw sample {i} "
                 f"({_difference(row, stored[i])}); the contract's preprocess steps or their code changed, release the model again"
             )
-    scores = next(iter(golden.outputs.values()))
+    scores = judged(contract, golden.outputs)
     if not golden.labels:
         interpret(scores[0])  # answers without names, such as boxes: that the steps take the model's output can still be held
     for i, label in enumerate(golden.labels):

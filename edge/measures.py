@@ -22,6 +22,8 @@ Array = Any  # of numpy; its type parameters differ from version to version
 _Z = 1.959963984540054  # 95 %, both sides
 _RESAMPLED = 1000
 _ALIKE = 0.1  # of the standard deviation
+_SAME_WAY = 0.95  # cosine
+_AT_ONCE = 512  # vectors that are compared with all others
 _PEAK = 1.0  # the largest value of a signal whose PSNR is measured
 
 
@@ -31,7 +33,8 @@ class Measure:
 
     `contributions` turns outputs (N, …) and targets (N, …) into (N, K) float64, one row a sample; `value` turns the
     mean row, (K,), into the metric; `share` tells that it is a share of samples, 0–1, `classes` that outputs are scores
-    of classes (N, …, C), `choices` that outputs and targets say what each choice is worth, (N, C), and the best is taken.
+    of classes (N, …, C), `choices` that outputs and targets say what each choice is worth, (N, C), and the best is taken,
+    `among` that a sample is judged by the others, so that parts cannot be added up.
     """
 
     direction: str
@@ -40,6 +43,7 @@ class Measure:
     share: bool = False
     classes: bool = True
     choices: bool = False
+    among: bool = False
 
     def of(self, outputs: Array, targets: Array) -> float:
         """Compute the metric of outputs (N, …) against targets (N, …)."""
@@ -73,12 +77,15 @@ class Measure:
 
         Alike is the same best class everywhere, and for values a root mean square difference of no more than a tenth
         of the standard deviation of the reference. Choices are alike where the one that is taken is worth, by the
-        reference, no more than that less than the best: where two are equally good, either will do.
+        reference, no more than that less than the best: where two are equally good, either will do. Vectors that are
+        judged among others are alike where they point nearly the same way: a cosine of 0.95.
         """
         if self.classes:
             same = outputs.argmax(axis=-1) == reference.argmax(axis=-1)
             return same.reshape(len(same), -1).all(axis=1)
         expected = reference.astype(np.float64)
+        if self.among:
+            return (_unit(outputs) * _unit(expected)).sum(axis=1) >= _SAME_WAY
         if self.choices:
             return _regret(outputs, expected)[:, 0] <= _ALIKE * expected.std()
         return np.sqrt(_square(outputs, expected)[:, 0]) <= _ALIKE * expected.std()
@@ -185,6 +192,23 @@ def _root_of_rated(means: Array) -> Array:
     return np.sqrt(means[0] / np.maximum(means[1], 1e-12))
 
 
+def _unit(vectors: Array) -> Array:
+    flat = vectors.reshape(len(vectors), -1).astype(np.float64)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-12)
+
+
+def _neighbour_alike(outputs: Array, targets: Array) -> Array:
+    """Tell of each vector, (N, D), whether the nearest of the others by cosine is of the same group, (N, 1): (N, 1)."""
+    vectors = _unit(outputs)
+    nearest = np.zeros(len(vectors), np.int64)
+    for start in range(0, len(vectors), _AT_ONCE):
+        alike = vectors[start : start + _AT_ONCE] @ vectors.T
+        alike[np.arange(len(alike)), start + np.arange(len(alike))] = -np.inf  # nobody is a neighbour of its own
+        nearest[start : start + _AT_ONCE] = alike.argmax(axis=1)
+    groups = targets.reshape(len(targets), -1)
+    return (groups[nearest] == groups).all(axis=1, keepdims=True).astype(np.float64)
+
+
 def _first(means: Array) -> Array:
     return means[0]
 
@@ -199,4 +223,5 @@ MEASURES: Mapping[str, Measure] = dict(
     regret=Measure("lower", _regret, _first, classes=False, choices=True),  # what the choices that are taken lose against the best
     rated_rmse=Measure("lower", _rated, _root_of_rated, classes=False),  # targets of 0 say that nobody rated that
     psnr=Measure("higher", _psnr, _first, classes=False),
+    precision_at_1=Measure("higher", _neighbour_alike, _first, share=True, classes=False, among=True),  # of vectors, to search by
 )

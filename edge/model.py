@@ -21,6 +21,8 @@ from edge.runtimes import Closed, Options, Runtime
 from edge.steps import Aside, postprocessing, preprocessing
 from edge.steps.boxes import Boxes
 from edge.steps.frame import Frame
+from edge.steps.judged import judged
+from edge.steps.options import Chosen
 from edge.steps.ratings import Wanted
 from edge.stream import Stream
 from edge.tuned import as_tuned
@@ -39,12 +41,14 @@ class Model:
     drift: Mapping[str, float]
     _prepare: Any = field(init=False)
     _interpret: Any = field(init=False)
+    _cut: bool = field(init=False)
     _steps: Optional[StepModel] = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Build both pipelines once, and learn how a generator is driven."""
         self._prepare = preprocessing(self.contract, self.bundle.assets)
         self._interpret = postprocessing(self.contract, self.bundle.assets)
+        self._cut = any(step.name == "picture" and step.parameters.get("margins") == "cut" for step in self.contract.postprocess)
         self._steps = StepModel.of(self.contract) if is_generator(self.contract) else None
 
     @classmethod
@@ -100,17 +104,18 @@ class Model:
         """What the model takes, gives and promises."""
         return self.bundle.contract
 
-    def predict(self, value: Any) -> Prediction:
+    def predict(self, value: Any, options: Optional[Mapping[str, Any]] = None) -> Prediction:
         """Answer one input as a caller has it.
 
         Args:
             value: What the contract's preprocessing takes (for a picture: bytes, a path, or a uint8 array (H, W[, C])); a
                 mapping of tensor name to one row for a model without preprocessing or with several inputs.
+            options: What is chosen beside it, by name, where the model offers a choice (`edge.steps.options_of`).
 
         Raises:
-            InputError: The value does not fit; the message says what was expected.
+            InputError: The value or an option does not fit; the message says what was expected.
         """
-        return self.predict_many([value])[0]
+        return self.predict_many([value if options is None else Chosen(value, options)])[0]
 
     def predict_many(self, values: Iterable[Any]) -> list[Prediction]:
         """Answer several inputs in one run of the model; see `predict`."""
@@ -162,10 +167,9 @@ class Model:
     def interpret(self, outputs: Mapping[str, Array], frames: Optional[Sequence[Optional[Aside]]] = None) -> list[Prediction]:
         """Postprocess (N, …) outputs into N answers; boxes go back into the pictures whose frames are given, one a row or None."""
         count = len(next(iter(outputs.values())))
-        first = self.contract.main.outputs[0].name
         samples = [{name: array[i] for name, array in outputs.items()} for i in range(count)]
-        results = [self._interpret(sample[first]) for sample in samples]
-        return [_answer(sample, result, frame) for sample, result, frame in zip(samples, results, frames or [None] * count)]
+        results = [self._interpret(judged(self.contract, sample)) for sample in samples]
+        return [_answer(sample, result, frame, self._cut) for sample, result, frame in zip(samples, results, frames or [None] * count)]
 
     def generate(
         self, prompt: str, *, length: int = DEFAULT_LENGTH, temperature: float = 1.0, top_k: int = 0, seed: Optional[int] = None
@@ -217,8 +221,10 @@ class Model:
         return f"Model({self.contract.name} {self.contract.version}, {self.contract.task}: {runs}, golden drift {drift})"
 
 
-def _answer(sample: Mapping[str, Array], result: Any, frame: Optional[Aside]) -> Prediction:
-    """Give boxes in pixels of the caller's picture, and of a ranking as much as was asked for."""
+def _answer(sample: Mapping[str, Array], result: Any, frame: Optional[Aside], cut: bool) -> Prediction:
+    """Give boxes in pixels of the caller's picture, a picture without filled margins, and of a ranking as much as was asked for."""
+    if cut and isinstance(frame, Frame):
+        return Prediction(sample, frame.cut(result))
     if isinstance(frame, Frame) and isinstance(result, Boxes):
         return Prediction(sample, frame.back(result), frame.picture)
     asked = frame.first(result) if isinstance(frame, Wanted) and isinstance(result, tuple) else result

@@ -30,6 +30,7 @@ from edge.pair import Pair
 from edge.prediction import Prediction
 from edge.steps.scores import Ranked
 from edge.stream import Stream
+from edge.tls import Tls
 
 Source = Literal["device", "server"]
 Reason = Literal["sure", "unsure", "unreachable", "late", "waiting", "refused", "another model", "allowance"]
@@ -97,6 +98,7 @@ class Router:
         pair: Union[str, Path, Pair, None] = None,
         deadline_ms: int = DEADLINE_MS,
         token: Optional[str] = None,
+        tls: Optional[Tls] = None,
         breaker: Optional[Breaker] = None,
         allowance: Optional[Allowance] = None,
     ) -> None:
@@ -108,6 +110,7 @@ class Router:
             pair: What `tandem pair` wrote; without it, the contract's own `companion` and `offload_below`.
             deadline_ms: How long the server may take for one input, the way there and back included.
             token: What a server that asks for one is shown.
+            tls: Certificates, see `edge.client.Client`.
             breaker: When a server that fails is asked again.
             allowance: How many requests may go out.
 
@@ -121,7 +124,7 @@ class Router:
         self.model, self.deadline_ms = model, deadline_ms
         self.breaker, self.allowance = breaker or Breaker(), allowance or Allowance()
         name, self.threshold, check = _plan(model, pairs.load(Path(pair)) if isinstance(pair, (str, Path)) else pair)
-        client = Client(server, timeout=deadline_ms / 1000, token=token, resend=False) if isinstance(server, str) else server
+        client = Client(server, timeout=deadline_ms / 1000, token=token, resend=False, tls=tls) if isinstance(server, str) else server
         self._companion = Companion(client, model.contract, name, check)
         self._errands = Errands("tandem-router", self._companion.close)
         self._lock, self._counts, self._last = threading.Lock(), Counter[str](), ""

@@ -10,6 +10,7 @@ import numpy as np
 from edge.contract import Contract, Tensor
 from edge.errors import InputError
 from edge.steps import Aside, Pipeline
+from edge.steps.options import Chosen
 from edge.wire_tensors import check_range
 
 Array = np.ndarray[Any, Any]
@@ -27,7 +28,7 @@ def prepare(contract: Contract, pipeline: Pipeline, value: Any) -> Row:
     Args:
         contract: The model's.
         pipeline: Its preprocessing.
-        value: What the first step takes, or a mapping of tensor name to one row.
+        value: What the first step takes, or `Chosen`, that and the options beside it; or a mapping of tensor name to one row.
 
     Raises:
         InputError: The value does not fit; the message says what was expected.
@@ -35,11 +36,15 @@ def prepare(contract: Contract, pipeline: Pipeline, value: Any) -> Row:
     tensors = contract.main.inputs
     names = [tensor.name for tensor in tensors]
     frame: Optional[Aside] = None
+    value, asked = (value.value, value.options) if isinstance(value, Chosen) else (value, {})
     if isinstance(value, Mapping) and not pipeline.takes_objects:
+        if asked:
+            raise InputError(f"{contract.name}: got options beside rows, which hold them already; leave the options out")
         rows = dict(value)
-    elif len(tensors) == 1:
+    elif len(tensors) == 1 + len(pipeline.options):
+        chosen = pipeline.chosen(asked)
         array, frame = pipeline.framed(value)
-        rows = {tensors[0].name: array}
+        rows = {tensors[0].name: array, **chosen}
     else:
         raise InputError(f"{contract.name}: got {type(value).__name__}, expected a mapping with {', '.join(names)}")
     unknown = sorted(set(rows) - set(names))

@@ -20,6 +20,7 @@ TASKS = {
     "tabular-regression",
     "text-generation",
     "sentence-similarity",
+    "fill-mask",
 }
 
 

@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contract", type=Path, metavar="JSON", help="its contract; 'tandem contract init FILE' writes a first one")
     parser.add_argument("--samples", type=Path, metavar="NPZ", help="some of its inputs, an array for each, samples first")
     parser.add_argument("--eval", type=Path, metavar="NPZ", help="inputs with 'target', on which the metric is measured; else parity only")
+    parser.add_argument("--licence", metavar="TEXT", help="the licence of a T5 folder's weights, which go without a contract")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the weights of a class: safetensors, or .pt with tensors alone")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where training wrote its hand-overs (default: runs)")
     parser.add_argument("--out", type=Path, default=Path("bundles"), help="where bundles go (default: bundles)")
@@ -58,7 +59,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         names, options = _asked(args)
         with _terminable():
-            return _explain(names, options, args.json) if args.explain else _export(names, options, args)
+            code = _explain(names, options, args.json) if args.explain else _export(names, options, args)
+            if args.program is not None and args.names and code == EXIT_DONE and not (args.explain or args.only):
+                from export import seq2seq
+
+                seq2seq.prove(args.names[0], args.out)
+            return code
     except TandemError as error:
         if args.json:
             print(json.dumps(_failure(error)))
@@ -79,8 +85,8 @@ def _asked(args: argparse.Namespace) -> tuple[list[str], Options]:
     memory = None if args.memory_limit is None else int(args.memory_limit * 1e9)
     options = Options(args.runs, args.out, args.time_limit, args.force, args.only, args.jobs, memory, not args.no_repair)
     if args.program is not None:
-        return [_given(args, memory)], options
-    alone = [f"--{name}" for name in ("contract", "samples", "eval", "weights") if getattr(args, name) is not None]
+        return _given(args, memory), options
+    alone = [f"--{name}" for name in ("contract", "samples", "eval", "weights", "licence") if getattr(args, name) is not None]
     if alone:
         raise UsageError(f"{', '.join(alone)}: for a model from elsewhere; name it too: --program FILE")
     if args.all == bool(args.names):
@@ -91,8 +97,15 @@ def _asked(args: argparse.Namespace) -> tuple[list[str], Options]:
     return names, options
 
 
-def _given(args: argparse.Namespace, memory: int | None) -> str:
+def _given(args: argparse.Namespace, memory: int | None) -> list[str]:
     """Write the hand-over of a model from elsewhere, and give what `export` shall be asked for."""
+    if args.names and not args.all and args.contract is None and Path(args.program).is_dir():
+        from export import seq2seq
+
+        beside = [f"--{name}" for name in ("samples", "eval", "weights") if getattr(args, name) is not None]
+        if beside:
+            raise UsageError(f"{', '.join(beside)}: a T5 folder brings its own; leave it out, or name a --contract for another model")
+        return seq2seq.hand_over(seq2seq.name_of(args.names), args.program, args.runs, args.licence, args.time_limit, memory)
     if args.names or args.all:
         raise UsageError("--program is one model; leave the names and --all away")
     if args.contract is None or args.samples is None:
@@ -100,7 +113,7 @@ def _given(args: argparse.Namespace, memory: int | None) -> str:
     from export.given import Given, hand_over
 
     given = Given(args.program, args.contract, args.samples, args.eval, args.weights)
-    return hand_over(given, args.runs, args.time_limit, memory)
+    return [hand_over(given, args.runs, args.time_limit, memory)]
 
 
 def _export(names: list[str], options: Options, args: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ STEPS: Mapping[str, str] = {
     "take_saved_model": "export.from_saved_model:take",
     "take_module": "export.module_program:take",
     "take_huggingface": "export.huggingface_model:take",
+    "take_seq2seq": "export.seq2seq_model:take",
     "signature": "export.signature:run",
 }
 

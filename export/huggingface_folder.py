@@ -14,12 +14,13 @@ from typing import Any, Literal
 from edge.errors import ConversionError
 from edge.storage import safe_relative
 
-Task = Literal["text-classification", "image-classification", "sentence-similarity"]
+Task = Literal["text-classification", "image-classification", "sentence-similarity", "text-to-text", "fill-mask"]
 CONFIG, TOKENIZER, INDEX, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors.index.json", "model.safetensors"
-PREPROCESSOR, MODULES, POOLING = "preprocessor_config.json", "modules.json", "1_Pooling"
+PREPROCESSOR, MODULES, POOLING, MASK = "preprocessor_config.json", "modules.json", "1_Pooling", "[MASK]"
 MAX_JSON_BYTES = 64 << 20
 MAX_WEIGHTS_BYTES = 2 << 30
 MAX_FILES = 10_000
+SEQ2SEQ, MASKED = "T5ForConditionalGeneration", "BertForMaskedLM"
 SAVE = "load it where you trust it and save it anew: model.save_pretrained(folder)"
 SAVE_AS_OWN = "use a model class of transformers itself, or export your class: --program module:Class"
 SAVE_TOKENIZER = "save the fast tokenizer into it: AutoTokenizer.from_pretrained(name).save_pretrained(folder)"
@@ -75,6 +76,19 @@ class Folder:
         ids += [token.get("id") for token in added if isinstance(token, dict)]
         return 1 + max((each for each in ids if isinstance(each, int)), default=-1)
 
+    def number_of(self, piece: str) -> int:
+        """Give the id of a piece.
+
+        Raises:
+            ConversionError: The tokenizer does not have it.
+        """
+        model = self.read(TOKENIZER).get("model")
+        vocabulary = model.get("vocab") if isinstance(model, dict) else None
+        found = vocabulary.get(piece) if isinstance(vocabulary, dict) else None
+        if not isinstance(found, int):
+            raise ConversionError(f"{self.path.name}: {TOKENIZER} has no piece {piece}, by which a word is asked for; {SAVE_TOKENIZER}")
+        return found
+
     def has(self, name: str) -> bool:
         """Tell whether a file is there."""
         return (self.path / name).is_file()
@@ -97,8 +111,12 @@ class Folder:
         return [each["type"].rpartition(".")[2] for each in listed]
 
 
-def open_folder(source: str) -> Folder:
+def open_folder(source: str, wanted: Task | None = None) -> Folder:
     """Look through a folder.
+
+    Args:
+        source: The folder.
+        wanted: What it has to do, where only one way leads on; `text-to-text` is taken only where it is asked for.
 
     Raises:
         ConversionError: It is incomplete or damaged, needs code, has links or pickled weights, is too large, or is of a kind
@@ -115,8 +133,12 @@ def open_folder(source: str) -> Folder:
     if config.get("quantization_config"):
         raise ConversionError(f"{path.name}: its weights are quantized already; give the float model, quantizing is done here")
     architecture, task = _task(path, config)
+    if "text-to-text" in (task, wanted) and task != wanted:
+        came = f"is a {architecture}, which writes texts: release it by a name, without a contract: tandem export NAME --program FOLDER"
+        other = f"is a {architecture}, expected {SEQ2SEQ}; others go in with --contract and --samples, see 'tandem contract init'"
+        raise ConversionError(f"{path.name}: {came if task == 'text-to-text' else other}")
     found = Folder(path, config, task, architecture, _weights(path))
-    if found.takes_texts and not found.has(TOKENIZER):
+    if found.takes_texts and task != "text-to-text" and not found.has(TOKENIZER):
         raise ConversionError(f"{path.name}: no {TOKENIZER}, which turns texts into ids; {SAVE_TOKENIZER}")
     if not found.takes_texts and not found.has(PREPROCESSOR):
         raise ConversionError(
@@ -170,10 +192,15 @@ def _task(folder: Path, config: dict[str, Any]) -> tuple[str, Task]:
         return named[0], "text-classification"
     if named[0].endswith("ForImageClassification"):
         return named[0], "image-classification"
+    if named[0] == SEQ2SEQ:
+        return named[0], "text-to-text"
+    if named[0] == MASKED:
+        return named[0], "fill-mask"
     if (folder / POOLING / CONFIG).is_file() or (named[0].endswith("Model") and (folder / TOKENIZER).is_file()):
         return named[0], "sentence-similarity"
     raise ConversionError(
-        f"{folder.name}: is a {named[0]}; taken are classes that end in ForSequenceClassification or ForImageClassification, and encoders "
+        f"{folder.name}: is a {named[0]}; taken are classes that end in ForSequenceClassification or ForImageClassification, "
+        f"{MASKED}, and encoders "
         f"of sentences ({POOLING}, or a …Model with {TOKENIZER}); export others yourself: --program net.pt2"
     )
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from edge import contract
 from edge.contract import Contract
 from edge.errors import ConversionError
-from export.huggingface_folder import PREPROCESSOR, Folder, open_folder
+from export.huggingface_folder import MASK, PREPROCESSOR, Folder, open_folder
 from export.huggingface_signature import longest, pooling
 from export.module_program import exported
 
@@ -67,6 +67,21 @@ class Sentences(Texts):
         return vector / vector.pow(2).sum(1, keepdim=True).sqrt().clamp(min=1e-12) if self.normalised else vector
 
 
+class Masked(Texts):
+    """A guesser of words: (B, T) int32 ids with one mask to (B, V) scores of what could stand there; of several masks, their mean."""
+
+    def __init__(self, net: nn.Module, padding: int, plain_mask: bool, head: nn.Module, mask: int) -> None:
+        super().__init__(net, padding, plain_mask)
+        self.head, self.mask = head, mask
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Give (B, V) scores; the head reads the state at the mask alone, since that of all places costs a hundred times as much."""
+        wanted = (ids == self.mask).float()[:, :, None]  # (B, T, 1)
+        state = (self.ask(ids)[0].last_hidden_state * wanted).sum(1) / wanted.sum(1).clamp(min=1)  # (B, H)
+        scores: Tensor = self.head(state[:, None])[:, 0]
+        return scores
+
+
 class Pictures(nn.Module):
     """A network of pictures that is given (B, H, W, 3) uint8 pixels."""
 
@@ -101,7 +116,7 @@ def take(source: str, contract_file: str, output: str) -> dict[str, Any]:
     """
     folder, promise = open_folder(source), contract.load(Path(contract_file))
     _fits(folder, promise)
-    net, notes = _loaded(folder)
+    net, notes = loaded(folder)
     with torch.no_grad():
         module = _texts(folder, net, promise) if folder.takes_texts else Pictures(net, folder.read(PREPROCESSOR)).eval()
         torch.export.save(exported(module, promise, folder.path.name), output)
@@ -129,8 +144,15 @@ def _fits(folder: Folder, promise: Contract) -> None:
         raise ConversionError(f"{promise.name}: {tensor.name!r} has {tensor.row_shape[0]} ids, the model takes at most {longest(folder)}")
 
 
-def _loaded(folder: Folder) -> tuple[nn.Module, list[str]]:
-    """Make the class that the description names, and give it its weights."""
+def loaded(folder: Folder) -> tuple[nn.Module, list[str]]:
+    """Make the class that the description names, and give it its weights.
+
+    Returns:
+        The network, ready to answer, and what is to be noted of it.
+
+    Raises:
+        ConversionError: Weights are damaged, missing or of another shape, or transformers does not know the class.
+    """
     os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     import transformers
     from safetensors import SafetensorError
@@ -175,6 +197,8 @@ def _class(folder: Folder) -> Any:
         "text-classification": transformers.AutoModelForSequenceClassification,
         "image-classification": transformers.AutoModelForImageClassification,
         "sentence-similarity": transformers.AutoModel,
+        "text-to-text": transformers.AutoModelForSeq2SeqLM,
+        "fill-mask": transformers.AutoModelForMaskedLM,
     }[folder.task]
     known = {config.model_type: config for config in auto._model_mapping}
     if kind not in known:
@@ -208,6 +232,8 @@ def _texts(folder: Folder, net: nn.Module, promise: Contract) -> nn.Module:
 def _wrapped(folder: Folder, net: nn.Module, plain_mask: bool) -> nn.Module:
     if folder.task == "text-classification":
         return Texts(net, folder.padding, plain_mask).eval()
+    if folder.task == "fill-mask":
+        return Masked(net.get_submodule("bert"), folder.padding, plain_mask, net.get_submodule("cls"), folder.number_of(MASK)).eval()
     return Sentences(net, folder.padding, plain_mask, *pooling(folder)).eval()
 
 

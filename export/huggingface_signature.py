@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.errors import ConversionError
 from export.given_order import Own
-from export.huggingface_folder import CONFIG, MODULES, POOLING, PREPROCESSOR, SHIFTED, TOKENIZER, Folder, open_folder
+from export.huggingface_folder import CONFIG, MASK, MODULES, POOLING, PREPROCESSOR, SHIFTED, TOKENIZER, Folder, open_folder
 
 LENGTH = 128
 IDS, IMAGE, LOGITS, EMBEDDING = "ids", "image", "logits", "embedding"
@@ -24,7 +24,7 @@ def read(source: str) -> dict[str, Any]:
     """
     folder = open_folder(source)
     inputs, told = (_texts if folder.takes_texts else _pictures)(folder)
-    output, answered = _embedding(folder) if folder.task == "sentence-similarity" else _classes(folder)
+    output, answered = {"sentence-similarity": _embedding, "fill-mask": _guesses}.get(folder.task, _classes)(folder)
     contract = {**told["contract"], **answered["contract"]}
     contract["graphs"] = [{"name": "main", "inputs": [told["tensor"]], "outputs": [answered["tensor"]]}]
     return {
@@ -34,7 +34,7 @@ def read(source: str) -> dict[str, Any]:
         "task": folder.task,
         "description": f"{folder.architecture} from a Hugging Face folder.",
         "labels": answered.get("labels", []),
-        "classes": folder.task != "sentence-similarity" and output.shape[1] != 1,
+        "classes": folder.task not in ("sentence-similarity", "fill-mask") and output.shape[1] != 1,
         "contract": {**contract, "recipes": ["dynamic_wi8_afp32"], "tolerance": {"onnx": 1e-3, "tflite": 1e-2}},
         "asked": [*told["asked"], *answered["asked"]],
     }
@@ -65,6 +65,7 @@ def _texts(folder: Folder) -> tuple[Own, dict[str, Any]]:
     known = folder.config.get("vocab_size")
     limits = {"range": [0, known - 1]} if isinstance(known, int) and known > 1 else {}
     step = {"step": "wordpiece", "length": length, "padding": padding, "tokenizer": TOKENIZER}
+    step |= {"mask": MASK} if folder.task == "fill-mask" else {}
     asked = [
         f"length: {length} ids of at most {most}; longer texts are cut; change it in the input's shape and in the step wordpiece alike"
     ]
@@ -138,6 +139,21 @@ def _classes(folder: Folder) -> tuple[Own, dict[str, Any]]:
         "contract": {"postprocess": ranked},
         "labels": labels,
         "asked": asked,
+    }
+    return Own(LOGITS, "float32", (None, count)), answered
+
+
+def _guesses(folder: Folder) -> tuple[Own, dict[str, Any]]:
+    """Describe scores of what could stand at the mask: one a piece of the vocabulary."""
+    folder.number_of(MASK)
+    count = folder.config.get("vocab_size")
+    if not isinstance(count, int) or count < 1:
+        raise ConversionError(f"{folder.path.name}: {CONFIG} says vocab_size {count!r}, so the words are unknown; save the model anew")
+    meaning = f"one score a piece of {TOKENIZER}, of what could stand at {MASK}"
+    answered = {
+        "tensor": {"name": LOGITS, "dtype": "float32", "shape": ["batch", count], "layout": "NC", "meaning": meaning},
+        "contract": {"postprocess": [{"step": "softmax"}, {"step": "likely_words", "tokenizer": TOKENIZER, "k": 5}]},
+        "asked": [],
     }
     return Own(LOGITS, "float32", (None, count)), answered
 

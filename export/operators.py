@@ -71,16 +71,31 @@ def read(path: str) -> Flow:
     Raises:
         ConversionError: It is no TFLite file, or a damaged one.
     """
+    try:
+        return _flow(parse(path), words("BuiltinOperator"))
+    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        raise ConversionError(f"{Path(path).name}: the TFLite file is damaged ({type(error).__name__}: {error})") from None
+
+
+def parse(path: str) -> Any:
+    """Parse a file into the objects of its format's schema, which may hold anything: errors of the reader come as they are.
+
+    Raises:
+        ConversionError: It is no TFLite file.
+    """
     from ai_edge_litert import schema_py_generated as schema
 
     content = Path(path).read_bytes()
     if content[4:8] != IDENTIFIER:
         raise ConversionError(f"{Path(path).name}: no TFLite file (it does not say {IDENTIFIER.decode()})")
-    try:
-        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        return _flow(model, {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)})
-    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-        raise ConversionError(f"{Path(path).name}: the TFLite file is damaged ({type(error).__name__}: {error})") from None
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+
+
+def words(kind: str) -> dict[int, str]:
+    """Return the names of an enumeration of the format by their codes, such as those of `BuiltinOperator`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return {code: name for name, code in vars(getattr(schema, kind)).items() if isinstance(code, int)}
 
 
 def _flow(model: Any, names: Mapping[int, str]) -> Flow:

@@ -15,6 +15,7 @@ from edge import runtimes
 from edge.contract import Contract
 from edge.errors import ParityError, SetupError
 from edge.schema import encode
+from edge.steps.judged import judged
 from edge.storage import load_npz, save_npz
 from edge.variants import RUNTIMES_OF
 from export.candidate import Candidate, Trial, provisional
@@ -142,8 +143,7 @@ def runtimes_of(candidate: Candidate, at_hand: Mapping[str, str]) -> list[str]:
 
 def _compare(handover: Handover, bench: Bench, got: Mapping[str, Array], report: Mapping[str, Any]) -> Trial:
     n = bench.count
-    first = handover.contract.main.outputs[0].name
-    scores, reference = got[first][:n], bench.reference[first][:n]
+    scores, reference = judged(handover.contract, got)[:n], judged(handover.contract, bench.reference)[:n]
     measure = None if bench.target is None else decisive(handover.contract.metric, handover.contract)
     golden = max(_worst(got[name][n:], stored) for name, stored in handover.golden.outputs.items())
     return Trial(

@@ -59,7 +59,7 @@ def sizes(points: list[Point], metric: str) -> Markup:
     for step in range(TICKS):
         kilobytes, value = right * step / (TICKS - 1), low + (high - low) * step / (TICKS - 1)
         end = "end" if step == TICKS - 1 else "middle"
-        parts.append(f'<text x="{x(kilobytes):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{end}">{kilobytes:.3g}</text>')
+        parts.append(f'<text x="{x(kilobytes):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{end}">{_short(kilobytes)}</text>')
         parts.append(f'<text x="{LEFT - 8}" y="{y(value) + 5:.1f}" text-anchor="end">{value:.4g}</text>')
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
     parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">size (kB)</text>')
@@ -72,6 +72,11 @@ def sizes(points: list[Point], metric: str) -> Markup:
         placed.append((aside, height))
         parts.append(_point(point, at, aside, height, y(point.low), y(point.high)))
     return Markup("".join(parts) + "</svg>")  # noqa: S704 - numbers, and one escaped word
+
+
+def _short(kilobytes: float) -> str:
+    """Write kilobytes with three digits, and whole where these are not enough."""
+    return f"{kilobytes:.3g}" if kilobytes < 999.5 else f"{kilobytes:,.0f}"
 
 
 def _point(point: Point, x: float, aside: float, y: float, low: float, high: float) -> str:

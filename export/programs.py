@@ -61,7 +61,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "given.tflite",
         "a TFLite file",
-        {"reference": "export.given_tflite:reference", "tflite": "export.given_tflite:tflite"},
+        {"reference": "export.given_tflite:reference", "onnx": "export.tflite_to_onnx:run", "tflite": "export.given_tflite:tflite"},
     ),
     Kind(
         "saved_model.zip",

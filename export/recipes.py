@@ -113,6 +113,8 @@ _SAFE = (Override(".*", "TRANSPOSE_CONV", "per_tensor"),)
 _FRAGILE = (
     "ADD", "BATCH_MATMUL", "DIV", "GELU", "LOGISTIC", "MEAN", "MUL", "RSQRT", "SOFTMAX", "SQRT", "SQUARED_DIFFERENCE", "SUB", "SUM", "TANH",
 )  # fmt: skip
+# tflite-runtime 2.14 takes the first scale of a matrix for the whole of it and answers wrongly, without an error.
+_ONE_SCALE = (*_SAFE, *(Override(".*", operator, "per_tensor") for operator in ("FULLY_CONNECTED", "EMBEDDING_LOOKUP")))
 _MIXED = (*_SAFE, *(Override(".*", operator, "float") for operator in _FRAGILE))
 
 
@@ -133,6 +135,15 @@ TABLE: tuple[Recipe, ...] = (
     Recipe("fp32", "tflite", "float32", "float32", "converter", False, SMALL, "as trained"),
     _tflite("fp16", "float16", "float32", False, "half the size; computed in float32"),
     _tflite("dynamic_wi8_afp32", "int8", "int8, ranges found at run time", False, "a quarter of the size, without samples", _SAFE),
+    _tflite(
+        "dynamic_wi8_afp32_per_tensor",
+        "int8",
+        "int8, ranges found at run time",
+        False,
+        "the same with one scale a matrix, which old runtimes understand as well",
+        _ONE_SCALE,
+        "dynamic_wi8_afp32",
+    ),
     _tflite("static_wi8_ai8", "int8", "int8", True, "a quarter of the size; integers throughout", _SAFE),
     _tflite("static_wi8_ai16", "int8", "int16", True, "a quarter of the size; finer activations, slow kernels", _SAFE),
     _tflite("weight_only_wi8_afp32", "int8", "float32", False, "a quarter of the size; computed in float32", _SAFE),

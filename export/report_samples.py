@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edge import detection
 from edge.contract import Contract
-from export import pictures
+from edge.steps.judged import judged
+from export import pictures, report_answers
 from export.report_rows import Findings
 
 Array = np.ndarray[Any, Any]
@@ -19,12 +21,13 @@ MOST_VALUES = 40
 
 @dataclass(frozen=True)
 class Shown:
-    """A sample, with what was answered: its pictures, and what is no picture as text."""
+    """A sample, with what was answered: its pictures, and what is no picture as text; `large` where there is something to read in them."""
 
     pictures: tuple[str, ...]
     texts: tuple[str, ...]
     caption: str
     wrong: bool = False
+    large: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,23 +54,28 @@ def present(inputs: Mapping[str, Array], row: int, caption: str, wrong: bool = F
 def golden(findings: Findings) -> list[Shown]:
     """Show the golden inputs with the trainer's answers."""
     stored = findings.handover.golden
-    first = next(iter(stored.outputs.values()))
-    captions = stored.labels or tuple(_answer(findings.contract, row) for row in first)
-    return [present(stored.inputs, i, captions[i]) for i in range(min(stored.count, MOST_SHOWN))]
+    first = judged(findings.contract, stored.outputs)
+    shown = []
+    for i in range(min(stored.count, MOST_SHOWN)):
+        drawn = _drawn(findings.contract, stored.inputs, i, {"": first[i]})
+        caption = stored.labels[i] if stored.labels else _answer(findings.contract, first[i])
+        shown.append(drawn or present(stored.inputs, i, caption))
+    return shown
 
 
 def disagreements(findings: Findings) -> list[Disagreement]:
     """Show test samples to which a file gives another answer than the trainer, for every file on every runtime."""
     if findings.bench is None:
         return []
-    first = findings.contract.main.outputs[0].name
-    reference = findings.bench.reference[first][: findings.samples]
+    reference = judged(findings.contract, findings.bench.reference)[: findings.samples]
     found = []
     for candidate in findings.candidates:
         for trial in candidate.trials:
             title = f"{candidate.plan.file} on {trial.runtime}"
             if classes(reference, findings.bench.target):
                 found.append(_classes(findings, title, trial.scores, reference))
+            elif any(step.name in detection.DECODERS for step in findings.contract.postprocess):
+                found.append(_boxes(findings, title, trial.scores, reference))
             elif candidate.plan.quantized:
                 found.append(_values(findings, title, trial.scores, reference))
     return found
@@ -91,20 +99,49 @@ def _classes(findings: Findings, title: str, scores: Array, reference: Array) ->
     return Disagreement(title, len(where), tuple(shown))
 
 
+def _boxes(findings: Findings, title: str, scores: Array, reference: Array) -> Disagreement:
+    """Take the samples in which a box is another one, or is missing; those first whose raw answers moved furthest."""
+    alike = detection.bound("map50", findings.contract).agree(scores, reference)
+    where = [i for i in _furthest(scores, reference) if not alike[i]]
+    evaluation = findings.handover.evaluation
+    shown = (_drawn(findings.contract, evaluation, int(i), {"trainer": reference[i], "here": scores[i]}) for i in where[:MOST_SHOWN])
+    return Disagreement(title, len(where), tuple(one for one in shown if one))
+
+
+def _furthest(scores: Array, reference: Array) -> Array:
+    return np.argsort(-_moved(scores, reference), kind="stable")
+
+
+def _moved(scores: Array, reference: Array) -> Array:
+    """Return by how much each answer differs at most, (N,)."""
+    moved: Array = np.abs(scores.astype(np.float64) - reference).reshape(len(scores), -1).max(axis=1)
+    return moved
+
+
+def _drawn(contract: Contract, inputs: Mapping[str, Array], row: int, outputs: Mapping[str, Array], said: str = "") -> Shown | None:
+    """Show a sample whose answers are pictures, or boxes in one; None where they are neither. Outputs are by what is said of each."""
+    one = {name: array[row] for name, array in inputs.items()}
+    read = {whose: report_answers.read(contract, one, output) for whose, output in outputs.items()}
+    answers = {whose: answer for whose, answer in read.items() if answer is not None and answer.picture is not None}
+    if len(answers) < len(outputs):
+        return None
+    boxes = any(answer.words for answer in answers.values())
+    before = [] if boxes else [picture for array in one.values() if (picture := pictures.sample(array))]
+    after = [picture for answer in answers.values() if answer.picture is not None and (picture := pictures.sample(answer.picture))]
+    named = [f"{whose}: {answer.words}" if whose else answer.words for whose, answer in answers.items()]
+    order = [*("sample" for _ in before), *(whose or "answer" for whose in answers)]
+    return Shown((*before, *after), (), ("; ".join(named) if boxes else ", ".join(order)) + said, large=boxes)
+
+
 def _values(findings: Findings, title: str, scores: Array, reference: Array) -> Disagreement:
     """Take the samples whose answers moved furthest."""
-    moved = np.abs(scores.astype(np.float64) - reference).reshape(len(scores), -1).max(axis=1)
-    furthest = np.argsort(-moved, kind="stable")[: MOST_SHOWN // 2]
-    return Disagreement(
-        title,
-        None,
-        tuple(
-            present(
-                findings.handover.evaluation, int(i), f"trainer {_text(reference[i], 4)}, here {_text(scores[i], 4)}, moved {moved[i]:.3g}"
-            )
-            for i in furthest
-        ),
-    )
+    moved, evaluation, shown = _moved(scores, reference), findings.handover.evaluation, []
+    for i in map(int, _furthest(scores, reference)[: MOST_SHOWN // 2]):
+        both = {"trainer": reference[i], "here": scores[i]}
+        drawn = _drawn(findings.contract, evaluation, i, both, f"; moved {moved[i]:.3g}")
+        caption = f"trainer {_text(reference[i], 4)}, here {_text(scores[i], 4)}, moved {moved[i]:.3g}"
+        shown.append(drawn or present(evaluation, i, caption))
+    return Disagreement(title, None, tuple(shown))
 
 
 def _answer(contract: Contract, output: Array) -> str:

@@ -92,11 +92,15 @@ def inspect(path: str, graph: Graph) -> dict[str, Any]:
     return {**report, **described}
 
 
-def plain_interpreter(path: str) -> Any:
-    """Load a file without the delegate that otherwise takes its operators: it shows and runs the file's own."""
+def plain_interpreter(path: str, keep: bool = False) -> Any:
+    """Load a file without the delegate that otherwise takes its operators: it shows and runs the file's own.
+
+    With `keep`, every tensor can be looked at after a run, and not the outputs alone.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    interpreter = Interpreter(model_path=path, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_path=path, experimental_op_resolver_type=plain, experimental_preserve_all_tensors=keep)
     interpreter.allocate_tensors()
     return interpreter
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pi import memory_command, proof_command
+from pi import guide_command, memory_command, proof_command
 from pi.guest import Guest
 from pi.processors import PROCESSORS
 from pi.systems import RUNTIMES, SYSTEMS, libraries, unpacked
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(act=_run)
     proof_command.add(commands)
     memory_command.add(commands)
+    guide_command.add(commands)
     return parser
 
 

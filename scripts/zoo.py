@@ -30,14 +30,15 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="only these models; all where none is named")
     parser.add_argument("--train", action="store_true", help="train and export them first; what has not changed is skipped")
     asked = parser.parse_args(words)
-    models = asked.models or list(discover.names())
+    ours = [name for name in discover.names() if name not in zoo_page.OWN_DATA]
+    models = asked.models or ours
     failed = {model: code for model in models if asked.train and (code := make(model))}
     table = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
     table |= {model: row for model in models if (row := measured(model, Path("runs"), Path("bundles"))) is not None}
     TABLE.write_text(json.dumps(dict(sorted(table.items())), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     references = json.loads(REFERENCES.read_text(encoding="utf-8"))
-    PAGE.write_text(zoo_page.render(discover.names(), table, references), encoding="utf-8")
-    print(f"{PAGE}: {len(table)} of {len(discover.names())} models measured")
+    PAGE.write_text(zoo_page.render(ours, table, references), encoding="utf-8")
+    print(f"{PAGE}: {len(table)} of {len(ours)} models measured")
     for model, code in failed.items():
         print(f"{model}: failed with exit code {code}; its messages stand above", file=sys.stderr)
     return max(failed.values(), default=0)

@@ -15,16 +15,14 @@ from edge import __version__
 from edge.contract import Tensor
 from edge.protocol import DATATYPES
 from serving import metrics, openapi
+from serving.headers import SCRIPTED
 from serving.registry import Entry, Registry, device_taken
 from serving.responses import json_response
 from serving.settings import Settings
+from serving.systems import Systems
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
 PAGE = Path(__file__).with_name("docs.html")
-_PAGE_POLICY = (
-    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-)
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,7 @@ class Api:
     registry: Registry
     metrics: metrics.Metrics
     sample_load: Callable[[], None]
+    systems: Systems
 
     async def root(self, request: Request) -> Response:
         """Lead people to the API page."""
@@ -78,12 +77,12 @@ class Api:
     async def openapi(self, _: Request) -> Response:
         """Describe the API, from the contracts of the models that answer."""
         models = [entry.model for entry in self.registry.entries if entry.model is not None]
-        described = openapi.document(models, self.settings.max_body_bytes)
+        described = openapi.document(models, self.settings.max_body_bytes, self.systems.mounted())
         return json_response(openapi.secured(described) if self.settings.safety.keys else described)
 
     async def docs(self, _: Request) -> Response:
         """Give the API page; it asks this server alone."""
-        headers = {"Content-Security-Policy": _PAGE_POLICY}
+        headers = {"Content-Security-Policy": SCRIPTED}
         return Response(PAGE.read_bytes(), headers=headers, media_type="text/html; charset=utf-8")
 
     async def exposition(self, _: Request) -> Response:

@@ -28,6 +28,7 @@ from serving.registry import Registry
 from serving.repository import Repository
 from serving.settings import Settings
 from serving.short import ShortWay
+from serving.systems import Systems
 
 HOST_PATHS = ("/livez", "/readyz", "/healthz", "/schema.json")  # BentoML answers GET there, before this application is asked
 SAMPLE_S = 1.0
@@ -42,7 +43,8 @@ class Application:
         self._border = border = Border(registry, metrics, settings.log_requests)
         self.inference = InferencePath(settings, border)
         table = _facts_table(ModelFacts(settings, registry, metrics, self.inference.sample_load))
-        table += _table(Api(settings, registry, metrics, self.inference.sample_load))
+        self.systems = Systems(settings, border, self.inference)
+        table += _table(Api(settings, registry, metrics, self.inference.sample_load, self.systems)) + self.systems.table()
         public, admin = (_admin_table(Repository(registry, self.inference.retire, allowed)) for allowed in (False, True))
         self.web = Starlette(routes=_routes(table + public, border), lifespan=self._lifespan)
         self.admin = Guard(headed(Starlette(routes=_routes(table + admin, border, inference=False))), settings.safety, border, admin=True)
@@ -71,6 +73,7 @@ class Application:
             tasks.start_soon(self._sample)
             async with listening(self.admin, self._safety):
                 yield
+            await self.systems.close()
             await self.inference.close()
             tasks.cancel_scope.cancel()
         self._registry.close()

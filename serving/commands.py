@@ -18,7 +18,7 @@ HELP = "serve released models over HTTP"
 SERVICE = "serving.service:TandemService"
 VARIABLES = {**OF_SETTINGS, **safety.VARIABLES}
 OPTIONS: tuple[str, ...] = ("bundles", "host", "port", "device", "models", "workers", "threads")
-OPTIONS += ("keys", "rate", "admin_port", "tls_cert", "tls_key", "tls_client_ca")
+OPTIONS += ("keep", "keys", "rate", "admin_port", "tls_cert", "tls_key", "tls_client_ca")
 NEEDED = ("bentoml", "onnxruntime", "prometheus_client", "PIL", "uvloop", "httptools")
 
 
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", help="names, or name@version, separated by commas, or all (TANDEM_MODELS, default all)")
     parser.add_argument("--workers", help="processes that serve, at most one for each core (TANDEM_WORKERS, default 1)")
     parser.add_argument("--threads", help="processor threads of one inference, or auto: as many as pay (TANDEM_THREADS, default 1)")
+    parser.add_argument("--keep", help="folder in which systems may keep what they are told (TANDEM_KEEP, default: they keep nothing)")
     parser.add_argument("--keys", help="file of names and hashes of bearer tokens; without one, nobody is asked for a token (TANDEM_KEYS)")
     parser.add_argument("--new-key", metavar="NAME", help="make a token, add its hash to the file of --keys, print the token once, and end")
     parser.add_argument("--admin", action="store_true", help="with --new-key: the token may load and unload models")
@@ -58,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         return _new_key(settings.safety.keys, args.new_key, args.admin)
     keys.check(settings.safety)
     environment[VARIABLES["bundles"]] = str(settings.bundles.absolute())
+    if settings.keep is not None:
+        environment[VARIABLES["keep"]] = str(settings.keep.absolute())
     for name in ("keys", "tls_cert", "tls_key", "tls_client_ca"):
         if (path := getattr(settings.safety, name)) is not None:
             environment[VARIABLES[name]] = str(path.absolute())

@@ -17,6 +17,10 @@ PAGE: Raw = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 )
+SCRIPTED = (  # the policy of a page with its script in it, which asks this server alone
+    "default-src 'none'; connect-src 'self'; img-src blob: data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 
 
 def adding(send: Any, extra: Raw) -> Any:

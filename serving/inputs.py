@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from edge.contract import Contract, Tensor
 from edge.errors import InputError, TooLargeError, UnsupportedMediaError
 from edge.json_tensors import parse, shown, to_array
 from edge.limits import MAX_PIXELS
-from edge.steps import TEXT_STEPS
+from edge.steps import TEXT_STEPS, options_of
 from edge.steps.encoded import text_of
 from edge.steps.image import picture_size
+from edge.steps.options import Chosen
 from edge.wire_tensors import check_range
 from serving import csv_rows
 from serving.bodies import BINARY_TYPES, FORM_TYPE, JSON_TYPES, Body, form_fields
@@ -63,31 +65,54 @@ def values(body: Body, contract: Contract, max_batch: int, max_pixels: int = MAX
 
     Returns:
         Encoded pictures (bytes), arrays, mappings of tensor name to row, or texts where the model takes texts, to which a
-        string is never a path; never text elsewhere.
+        string is never a path; never text elsewhere. Each is `Chosen` where options came with them.
 
     Raises:
         InputError: What is wrong, and what was expected.
         UnsupportedMediaError: The content type is not taken.
         TooLargeError: Pictures unfold to more pixels, together, than a request may have.
     """
-    found = _values(body, contract, max_batch)
+    found, options = _with_options(body, contract, max_batch)
     if not found:
         raise InputError("there is no input, expected one or more")
     if len(found) > max_batch:
         raise InputError(f"{len(found)} inputs came, expected at most {max_batch}; send several requests")
     if len(found) > 1 or max_pixels < MAX_PIXELS:
-        _check_pixels(found, max_pixels)
-    return found
+        check_pixels(found, max_pixels)
+    return [Chosen(value, options) for value in found] if options else found
 
 
-def _check_pixels(found: list[Any], most: int) -> None:
-    """Add up what the pictures' heads say, before any is decoded: a few kB may unfold to gigabytes, each of many."""
+def check_pixels(found: list[Any], most: int) -> None:
+    """Add up what the pictures' heads say, before any is decoded: a few kB may unfold to gigabytes, each of many.
+
+    Raises:
+        TooLargeError: They have more pixels than `most`.
+    """
     sizes = [picture_size(value) for value in found if isinstance(value, bytes) and value]
     pixels = sum(height * width for height, width in sizes)
     if pixels > most:
         raise TooLargeError(
             f"the pictures have {pixels} pixels together, expected at most {most} in a request; send fewer, or smaller ones"
         )
+
+
+def _with_options(body: Body, contract: Contract, most: int) -> tuple[list[Any], Mapping[str, Any]]:
+    """Read the inputs, and what is chosen beside them: fields of a form, or "options" of a JSON body; for all inputs alike."""
+    offered = [option.name for option in options_of(contract)]
+    if offered and body.media_type == FORM_TYPE and takes_pictures(contract):
+        fields = form_fields(body, most + 1 + len(offered))
+        asked = [(name, content) for name, content in fields if name in offered]
+        if len(dict(asked)) < len(asked):
+            raise InputError(f"the form has an option twice, expected {' and '.join(offered)} once at most")
+        pictures = _pictures([field for field in fields if field[0] not in offered], (*PICTURE_FIELDS, *offered))
+        return pictures, {name: content.decode("utf-8", "replace") for name, content in asked}
+    if offered and body.media_type in ("", *JSON_TYPES):
+        document = parse(body.content)
+        options = document.pop("options", {}) if isinstance(document, dict) else {}
+        if not isinstance(options, dict):
+            raise InputError(f"options is {shown(options)}, expected an object with {' and '.join(offered)}")
+        return _from_document(document, contract), options
+    return _values(body, contract, most), {}
 
 
 def _values(body: Body, contract: Contract, most: int) -> list[Any]:
@@ -105,24 +130,26 @@ def _values(body: Body, contract: Contract, most: int) -> list[Any]:
     if not takes_pictures(contract):
         raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected {', '.join(accepted_types(contract))}")
     if kind == FORM_TYPE:
-        return _from_form(body, most + 1)
+        return _pictures(form_fields(body, most + 1), PICTURE_FIELDS)
     if kind.startswith("image/") or kind in BINARY_TYPES:
-        return [_picture(body.content)]
+        return [encoded_picture(body.content)]
     raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected one of {', '.join(accepted_types(contract))}")
 
 
-def _from_form(body: Body, most: int) -> list[bytes]:
-    fields = form_fields(body, most)
+def _pictures(fields: list[tuple[str, bytes]], known: tuple[str, ...]) -> list[bytes]:
+    """Take the pictures out of a form whose other fields are taken out already; `known` are all that it may have, for the message."""
     for name, _ in fields:
         if name not in PICTURE_FIELDS:
-            raise InputError(
-                f"the form has a field {shown(name)}, expected {' or '.join(map(repr, PICTURE_FIELDS))}, once or several times"
-            )
-    return [_picture(content) for _, content in fields]
+            raise InputError(f"the form has a field {shown(name)}, expected {' or '.join(map(repr, known))}, once or several times")
+    return [encoded_picture(content) for _, content in fields]
 
 
-def _picture(content: bytes) -> bytes:
-    """Let only the common formats through to the decoder, which knows many more, some of them dangerous (EPS runs programs)."""
+def encoded_picture(content: bytes) -> bytes:
+    """Let only the common formats through to the decoder, which knows many more, some of them dangerous (EPS runs programs).
+
+    Raises:
+        UnsupportedMediaError: It is another.
+    """
     is_webp = content[:4] == b"RIFF" and content[8:12] == b"WEBP"
     if content and not is_webp and not content.startswith(_SIGNATURES):
         raise UnsupportedMediaError("the bytes are not a picture of a kind that is taken, expected PNG, JPEG, WebP, GIF, BMP or TIFF")

@@ -10,10 +10,12 @@ import numpy as np
 from edge import __version__, png
 from edge.client import TIMEOUT_HEADER
 from edge.contract import Contract, Tensor
+from edge.detection import DECODERS
 from edge.generation import is_generator
 from edge.model import Model
 from edge.protocol import DATATYPES, HEADER_LENGTH
-from serving import openapi_texts
+from edge.systems import System
+from serving import openapi_pictures, openapi_systems, openapi_texts
 from serving.inputs import CSV_TYPE, takes_pictures, takes_rows, takes_tables, takes_texts
 from serving.pictures import gives_picture
 
@@ -23,6 +25,7 @@ _NUMBERS = {"uint8": "integer", "int8": "integer", "int32": "integer", "int64": 
 _REFUSALS = {
     "400": "The request does not fit; `error` says what came and what was expected.",
     "401": "No bearer token came, or one that nobody has.",
+    "403": "A page of another origin may not ask this.",
     "404": "No such model, version or path.",
     "405": "The path does not take that method.",
     "406": "The model gives no answer of a kind that `Accept` names.",
@@ -35,16 +38,19 @@ _REFUSALS = {
 }
 
 
-def document(models: Sequence[Model], max_body_bytes: int) -> dict[str, Any]:
+def document(models: Sequence[Model], max_body_bytes: int, systems: Sequence[type[System]] = ()) -> dict[str, Any]:
     """Describe the whole API.
 
     Args:
         models: Those that answer; each has its own paths, with its own tensors, labels and examples.
         max_body_bytes: The body limit, for the description.
+        systems: Those whose models answer.
     """
     paths: dict[str, Any] = _server_paths()
     for model in models:
         paths.update(_model_paths(model))
+    for system in systems:
+        paths.update(_system_path(system))
     about = f"Tandem serves released models. Bodies may have {max_body_bytes} bytes. Refusals are JSON with error, reason and request_id."
     return {
         "openapi": "3.1.0",
@@ -81,7 +87,16 @@ def _server_paths() -> dict[str, Any]:
         "/v2/models/stats": _get("server", "statistics", "Statistics of every model, in Triton's form", {"type": "object"}),
         "/v2/repository/index": {"post": index},
         "/metrics": metrics,
+        "/v1/systems": _get("server", "systems", "Systems of several models, and whether they answer", {"type": "object"}),
     }
+
+
+def _system_path(system: type[System]) -> dict[str, Any]:
+    page = _get(system.NAME, f"page_{system.NAME}", "Its page", {"type": "string"})
+    page["get"]["responses"]["200"]["content"] = {"text/html": {"schema": {"type": "string"}}}
+    asked = _post(system.NAME, f"ask_{system.NAME}", system.TITLE, openapi_systems.body(system), "SystemAnswer")
+    asked["post"]["responses"].update(_refusals("403"))
+    return {f"/v1/systems/{system.NAME}": {**page, **asked}}
 
 
 def _model_paths(model: Model) -> dict[str, Any]:
@@ -108,7 +123,7 @@ def _model_paths(model: Model) -> dict[str, Any]:
 
 
 def _png(contract: Contract) -> dict[str, Any]:
-    drawn = any(step.name == "decode_boxes" for step in contract.postprocess)
+    drawn = any(step.name in DECODERS for step in contract.postprocess)
     what = "the picture that was sent, with the boxes drawn" if drawn else "the picture that the model gives"
     return {"schema": {"type": "string", "contentMediaType": png.MEDIA_TYPE, "description": f"{what}; for Accept: image/png, one input"}}
 
@@ -144,7 +159,7 @@ def _infer_body(model: Model) -> dict[str, Any]:
 def _predict_body(model: Model) -> dict[str, Any]:
     contract = model.contract
     if takes_pictures(contract):
-        return _picture_body(contract)
+        return openapi_pictures.predict_body(contract, _inputs_schema)
     if takes_texts(contract):
         return openapi_texts.predict_body(model)
     rows = {name: array[0] for name, array in model.bundle.golden.inputs.items()}
@@ -161,23 +176,6 @@ def _predict_body(model: Model) -> dict[str, Any]:
         csv = {"type": "string", "description": "one input a line, numbers separated by commas, no header line"}
         found[CSV_TYPE] = {"schema": csv, "examples": {"two lines": {"value": f"{row}\n{row}\n"}}}
     return found
-
-
-def _picture_body(contract: Contract) -> dict[str, Any]:
-    pixels = {"type": "array", "description": "[height][width], or [height][width][channels], of 0 to 255"}
-    picture = {"type": "string", "contentMediaType": "image/*"}
-    form = {"type": "object", "properties": {"image": {"type": "array", "items": picture, "description": "one picture or several"}}}
-    checks = [[255 * ((row // 2 + column // 2) % 2) for column in range(8)] for row in range(8)]
-    examples = {
-        "one small picture": {"value": {"inputs": checks}},
-        "two pictures": {"value": {"instances": [checks, [row[::-1] for row in checks]]}},
-    }
-    return {
-        JSON: {"schema": _inputs_schema(pixels), "examples": examples},
-        "multipart/form-data": {"schema": form},
-        "image/*": {"schema": {"description": f"an encoded picture, for {contract.name}"}},
-        BINARY: {"schema": {"description": "an encoded picture"}},
-    }
 
 
 def _inputs_schema(item: dict[str, Any]) -> dict[str, Any]:
@@ -225,6 +223,7 @@ def _schemas() -> dict[str, Any]:
     return {
         "RepositoryIndex": {"type": "array", "items": state},
         "Error": _record({"error": text, "reason": text, "request_id": text}),
+        "SystemAnswer": {"type": "object"},
         "Predictions": _record({"model": text, "version": text, "predictions": predictions}),
         "InferResponse": {
             **_record({"model_name": text, "model_version": text, "outputs": outputs}),
@@ -245,7 +244,7 @@ def _get(tag: str, operation: str, summary: str, schema: dict[str, Any]) -> dict
 
 
 def _post(tag: str, operation: str, summary: str, content: dict[str, Any], answer: str) -> dict[str, Any]:
-    refusals = _refusals(*(code for code in _REFUSALS if code != "401"))
+    refusals = _refusals(*(code for code in _REFUSALS if code not in ("401", "403")))
     responses = {"200": {"description": "The answer.", **_json({"$ref": f"#/components/schemas/{answer}"})}, **refusals}
     body = {"required": True, "content": content}
     described = {"tags": [tag], "operationId": operation, "summary": summary, "parameters": [_deadline()]}

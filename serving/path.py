@@ -197,7 +197,7 @@ class InferencePath:
             QueueFullError: Too many wait.
             DeadlineError: It cannot be answered in time, or comes so late that this is not to be expected.
         """
-        lane, allowed, now = self.lane(entry), self._allowed(headers), time.monotonic()
+        lane, allowed, now = self.lane(entry), self.allowed(headers), time.monotonic()
         waited = self._backlog.waited(now)
         self._check_open(lane)
         lane.check_deadline(now + SHARE * waited, now + allowed)
@@ -259,8 +259,12 @@ class InferencePath:
             raise outcome.error
         return outcome
 
-    def _allowed(self, headers: Mapping[bytes, bytes]) -> float:
-        """Give the seconds that a request may take: what it says, up to the most that it may, or the default."""
+    def allowed(self, headers: Mapping[bytes, bytes]) -> float:
+        """Give the seconds that a request may take: what it says, up to the most that it may, or the default.
+
+        Raises:
+            InputError: It says something else.
+        """
         given = headers.get(_TIMEOUT)
         if given is None:
             return self._settings.timeout_ms / 1000

@@ -10,12 +10,14 @@ import numpy as np
 
 from edge import png
 from edge.contract import Contract
+from edge.detection import DECODERS
 from edge.errors import InputError
 from edge.model import Prediction
 from edge.protocol import Message
 from edge.steps.boxes import Box
 from edge.steps.context import Context
 from edge.steps.image import decode_image
+from edge.steps.options import Chosen
 from serving.errors import NotAcceptableError
 
 LARGEST_SIDE = 2048  # pixels of a picture with boxes; a larger one is made smaller
@@ -24,7 +26,7 @@ _COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#
 
 def gives_picture(contract: Contract) -> bool:
     """Tell whether a model's answer can be shown as a picture."""
-    return any(step.name in ("picture", "decode_boxes") for step in contract.postprocess)
+    return any(step.name in ("picture", *DECODERS) for step in contract.postprocess)
 
 
 def wanted(accept: str, contract: Contract, count: int) -> bool:
@@ -66,6 +68,7 @@ def message(prediction: Prediction, value: Any) -> Message:
     if prediction.kind == "picture":
         content = png.encode(prediction.image)
     else:
+        value = value.value if isinstance(value, Chosen) else value
         content = drawn(decode_image(value, Context(), channels=3), prediction.boxes)
     return Message(content, {"Content-Type": png.MEDIA_TYPE})
 

@@ -31,6 +31,7 @@ VARIABLES: Mapping[str, str] = {
     "timeout_ms": "TANDEM_TIMEOUT_MS",
     "max_timeout_ms": "TANDEM_MAX_TIMEOUT_MS",
     "body_timeout_ms": "TANDEM_BODY_TIMEOUT_MS",
+    "keep": "TANDEM_KEEP",
 }
 _DEVICES = ("cpu", "cuda", "auto")
 _MODEL = re.compile(r"[a-z][a-z0-9_]*(@\d+\.\d+\.\d+)?")
@@ -62,6 +63,7 @@ class Settings:
     `concurrency` is how many batches of one model run at once, `workers` how many processes serve. `queue_requests` may wait
     for one model, and `queue_bytes` are the bytes of all bodies that are held. `timeout_ms` is the deadline of requests that
     name none, `max_timeout_ms` the most that one may name, `body_timeout_ms` the time in which a body must have come.
+    `keep` is a folder in which systems may keep what they are told, such as who was enrolled; without one they keep nothing.
     `safety` says what is asked of callers beyond the contract.
     """
 
@@ -82,6 +84,7 @@ class Settings:
     timeout_ms: int = 10_000
     max_timeout_ms: int = 60_000
     body_timeout_ms: int = 30_000
+    keep: Path | None = None
     safety: Safety = field(default_factory=Safety)
 
     def __post_init__(self) -> None:
@@ -110,8 +113,9 @@ class Settings:
         """
         given = {name: environment[variable].strip() for name, variable in VARIABLES.items() if environment.get(variable, "").strip()}
         values: dict[str, object] = {name: given[name] for name in ("device", "host") if name in given}
-        if "bundles" in given:
-            values["bundles"] = Path(given["bundles"])
+        for name in ("bundles", "keep"):
+            if name in given:
+                values[name] = Path(given[name])
         if values.get("host") == "localhost":
             values["host"] = "127.0.0.1"
         if "models" in given and given["models"] != "all":

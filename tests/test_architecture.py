@@ -28,6 +28,7 @@ ALLOWED_IN_EDGE = {
     "edge/runtimes/": NUMPY | {"ai_edge_litert", "onnxruntime", "tflite_runtime"},
     "edge/steps/image.py": NUMPY | {"PIL"},
     "edge/steps/chinese.py": NUMPY | {"jieba"},
+    "edge/film.py": NUMPY | {"PIL", "av"},
     "edge/steps/wordpiece.py": NUMPY | {"tokenizers"},
     "edge/": NUMPY,
 }

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))  # wher
 
 from pi.comparison import EQUAL, FAILED, Row
 from pi.guest import Guest
+from pi.guide_command import CPUS
 from pi.processors import PROCESSORS
 from pi.proof import prove
 from pi.proof_command import guests
@@ -107,6 +108,37 @@ def test_every_released_file_on_every_system(system):
     whole = [row for row in rows if row.recipe == WHOLE_NUMBERS and row.runtime == "ai-edge-litert" and row.version == "2.3.0"]
     assert {row.verdict for row in whole} <= {EQUAL}
     assert bool(whole) == (system in ("bookworm", "trixie"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("system", "processor", "runtime", "python", "features"),
+    [
+        pytest.param("bookworm", "a72", "ai-edge-litert", "CPython 3.11", "no int8 dot products", id="bookworm, Pi 4"),
+        pytest.param("trixie", "a76", "ai-edge-litert", "CPython 3.13", "int8 dot products by asimddp", id="trixie, Pi 5"),
+        pytest.param("bookworm-32", "a7", "tflite-runtime", "CPython 3.11", "Cortex-A7 armv7l", id="32 bits"),
+    ],
+)
+def test_the_doctor_finds_nothing_wrong(system, processor, runtime, python, features):
+    """Beside what the emulation of one program lacks: it starts no other, so the runtime is not tried in a process of its own."""
+    done = tandem(guest(processor, runtime, system), "doctor", "--json")
+    found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 0, done.stdout
+    assert found["Python"]["found"].startswith(python)
+    assert features in found["processor"]["found"]
+    assert {name: one["state"] for name, one in found.items() if one["state"] != "ok"} == {runtime: "warning"}
+    assert "no process can be started here to try it" in found[runtime]["found"]
+    for other in set(RUNTIMES) - {runtime}:
+        assert found[other]["found"].startswith("not installed")
+        assert ("cannot be: " in found[other]["found"]) == (other not in SYSTEMS[system].runtimes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", CPUS)
+def test_the_guide_does_what_it_says(repository, system):
+    words = [sys.executable, "scripts/emulated_pi.py", "guide", "--system", system]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=repository, timeout=3600)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.slow

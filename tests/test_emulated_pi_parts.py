@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))  # wher
 
 from pi import page, place, sources
 from pi.cache import kept
-from pi.comparison import EQUAL, FAILED, WITHIN, bound, differences, verdict
+from pi.comparison import EQUAL, FAILED, WITHIN, Row, bound, differences, verdict
 from pi.initramfs import archive
 from pi.place import Job
 from pi.processors import PROCESSORS
@@ -138,7 +138,7 @@ def test_guests_are_those_that_can_exist():
     assert {guest.processor.name for guest in every if guest.system.bits == 32} == {"a7"}
 
 
-def test_what_failed_is_not_kept(tmp_path, monkeypatch):
+def test_what_failed_is_not_kept(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("TANDEM_CACHE", str(tmp_path))
 
     def fail(folder):
@@ -150,7 +150,11 @@ def test_what_failed_is_not_kept(tmp_path, monkeypatch):
 
     with pytest.raises(SetupError, match="no network"):
         kept("systems", "a", {"n": 1}, fail)
+    capsys.readouterr()
     whole = kept("systems", "a", {"n": 1}, succeed)
+    said = capsys.readouterr().err
+    assert f"a: making it, once; it is kept in {tmp_path / 'pi' / 'systems'}" in said
+    assert re.search(r"a: made in \d+ s, 0 MB", said)
     assert [path.name for path in whole.iterdir()] == ["whole"]
     assert kept("systems", "a", {"n": 1}, fail) == whole, "made once"
     assert kept("systems", "a", {"n": 2}, succeed) != whole, "made again, from another recipe"
@@ -234,3 +238,15 @@ def test_no_released_file_fails_on_the_page():
     rows = page.load()["rows"]
     assert {"bookworm", "trixie"} <= {row["system"] for row in rows}
     assert [row for row in rows if row["verdict"] == FAILED] == []
+
+
+def test_a_file_that_a_model_no_longer_has_leaves_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "FIGURES", tmp_path / "figures.json")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    common = dict(sha256="0", recipe="fp32", runtime="onnxruntime", version="1", processor="cortex-a72", golden=1, test=2, values=3)
+    common |= dict(differing=0, difference=0.0, drift=0.0, tolerance=0.1, verdict=EQUAL)
+    rows = [Row(model=model, file=file, system="bookworm", **common) for model, file in (("a", "old"), ("a", "kept"), ("b", "other"))]
+    page.write(rows)
+    page.write([rows[1]])
+    assert [(row["model"], row["file"]) for row in page.load()["rows"]] == [("a", "kept"), ("b", "other")]
+    assert "`old`" not in page.PAGE.read_text(encoding="utf-8")

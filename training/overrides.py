@@ -1,10 +1,13 @@
-"""Settings given by name, such as `learning_rate=1e-3 width=32`: those of the fit, and the arguments of the recipe's `build`."""
+"""Settings given by name, such as `learning_rate=1e-3 width=32`: those of the fit, and the arguments of the recipe's `build`.
+
+What `build` and `load_data` both have an argument for, such as the folder of a pretrained model, goes to both.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -45,16 +48,23 @@ def apply(recipe: Recipe, settings: Mapping[str, str]) -> Recipe:
             raise UsageError(f"{recipe.contract.name} has no setting {name!r}; there are: {known}")
     fit = replace(recipe.fit, **{name: value(text) for name, text in settings.items() if name in own})
     chosen = {name: value(text) for name, text in settings.items() if name in builds}
-    return replace(recipe, fit=fit, build=functools.partial(recipe.build, **chosen) if chosen else recipe.build)
+    if not chosen:
+        return replace(recipe, fit=fit)
+    told = {name: one for name, one in chosen.items() if name in _parameters(recipe.load_data)}
+    load_data = functools.partial(recipe.load_data, **told) if told else recipe.load_data
+    return replace(recipe, fit=fit, build=functools.partial(recipe.build, **chosen), load_data=load_data)
 
 
 def arguments(recipe: Recipe) -> dict[str, Any]:
     """Return the arguments of `build` that a user may set, with their defaults."""
+    return {name: one.default for name, one in _parameters(recipe.build).items() if one.default is not one.empty}
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     try:
-        found = inspect.signature(recipe.build).parameters.values()
+        return inspect.signature(function).parameters
     except (TypeError, ValueError):  # a callable without a signature takes none
         return {}
-    return {one.name: one.default for one in found if one.default is not one.empty}
 
 
 def value(text: str) -> Any:

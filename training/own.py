@@ -19,7 +19,7 @@ class Conclusion:
     Attributes:
         splits: The data that the answers are judged by and that go into the hand-over, with the targets that are known now.
         figures: Measured in the recipe's own way, such as the mean return of many episodes; `training.json` holds them.
-        pictures: PNG, GIF or SVG files by name, for people; the hand-over holds them and the run's page shows them.
+        pictures: PNG, GIF or SVG files by name, for people, or HTML; the hand-over holds them and the run's page shows, or names, them.
     """
 
     splits: Splits

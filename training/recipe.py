@@ -13,8 +13,9 @@ import numpy as np
 from edge.contract import Contract, Tensor
 from edge.errors import ContractError, InputError, UsageError
 from edge.generation import is_generator
-from training.objective import Objective
+from training.objective import LOSS_OF, Objective
 from training.own import Conclusion, OwnTraining
+from training.promised import promised
 from training.settings_checks import check_above_zero, check_whole, finite
 from training.tasks import task
 
@@ -22,11 +23,11 @@ Array: TypeAlias = np.ndarray[Any, Any]
 RawInputs: TypeAlias = Callable[[Mapping[str, Array], np.random.Generator], list[Array]] | Literal["data"]
 Source = Literal["auto", "full", "subset"]
 Schedule = Literal["constant", "one_cycle", "cosine"]
-FrameworkName = Literal["pytorch", "keras", "estimators"]
+FrameworkName = Literal["pytorch", "keras", "estimators", "given"]
 SOURCES: tuple[str, ...] = get_args(Source)
 SCHEDULES: tuple[str, ...] = get_args(Schedule)
 OPTIMIZERS = ("adamw", "sgd")
-TaskName = Literal["classification", "regression", "detection"]
+TaskName = Literal["classification", "regression", "detection", "embedding"]
 FRAMEWORKS: tuple[str, ...] = get_args(FrameworkName)
 TASKS: tuple[str, ...] = get_args(TaskName)
 
@@ -202,6 +203,7 @@ class Recipe:
         own: How it learns where that is no fit of outputs to targets: games, trial and error; None where it is one.
         conclude: Takes the trained model that leaves, on the CPU and ready to answer, and the splits; measures and draws for people
             what no task knows of, and may give the splits other targets.
+        adapt: Takes the recipe and the data, and gives the recipe for them, where only they tell how many classes there are.
     """
 
     contract: Contract
@@ -215,6 +217,7 @@ class Recipe:
     subset_floor: float | None = None
     own: OwnTraining | None = None
     conclude: Callable[[Any, Splits], Conclusion] | None = None
+    adapt: Callable[[Recipe, Splits], Recipe] | None = None
 
     def __post_init__(self) -> None:
         """Refuse an unknown library, a contract of several outputs, and preprocessing of which no raw input could prove anything."""
@@ -222,12 +225,14 @@ class Recipe:
             raise ContractError(f"{self.contract.name}: framework is {self.framework!r}, expected one of {', '.join(FRAMEWORKS)}")
         if self.task not in TASKS:
             raise ContractError(f"{self.contract.name}: task is {self.task!r}, expected one of {', '.join(TASKS)}")
-        if self.loss is None and self.task == "detection":
-            raise ContractError(f"{self.contract.name}: has no loss, expected one: detection has none of its own")
+        without = self.loss is None and self.own is None and self.framework != "given"
+        if without and self.task in ("detection", "embedding"):
+            raise ContractError(f"{self.contract.name}: has no loss, expected one: {self.task} has none of its own")
         if self.loss is not None and self.framework == "estimators":
             raise ContractError(f"{self.contract.name}: has a loss, but estimators learn by their own; take PyTorch or Keras for it")
         outputs = self.contract.main.outputs
-        if len(outputs) != 1 and not (self.framework == "pytorch" and self.own and is_generator(self.contract)):
+        several = self.framework == "given" or (self.framework == "pytorch" and self.own and is_generator(self.contract))
+        if len(outputs) != 1 and not several:
             problem = "expected one; only a PyTorch module with a loop of its own may have states that go round beside it"
             raise ContractError(f"{self.contract.name}: has {len(outputs)} outputs, {problem}")
         if self.contract.preprocess and self.raw_inputs is None:
@@ -242,7 +247,7 @@ class Recipe:
         if self.own is not None:
             return Objective("own", self.own.metric, contract=self.contract, direction=self.own.direction)
         if self.loss is None:
-            return Objective("cross_entropy" if self.task == "classification" else "mean_squares", name)
+            return Objective(LOSS_OF[self.task], name, contract=self.contract)
         from training.frameworks import framework
 
         return Objective("own", name, self.loss, partial(framework(self.framework).mean_loss, self.loss), self.contract)
@@ -265,15 +270,9 @@ class Recipe:
         task(self.task).check(splits, self.contract)
 
     def for_data(self, splits: Splits) -> Recipe:
-        """Return the recipe with what the data have to say: the names of its ranking, and what is otherwise of a subset or a stand-in."""
-        unnamed = not self.contract.labels and any(step.name == "top_k" for step in self.contract.postprocess)
-        if not splits.subset:
-            return replace(self, contract=replace(self.contract, labels=splits.classes)) if unnamed else self
-        contract = self.contract
-        floor = contract.metric.floor if self.subset_floor is None else self.subset_floor
-        labels = splits.classes if len(splits.classes) == len(contract.labels) else contract.labels  # else `check_data` refuses them
-        promised = replace(contract, metric=replace(contract.metric, floor=floor), source=splits.note, labels=labels)
-        return replace(self, contract=promised)
+        """Return the recipe with what the data have to say: the names of its ranking, what else is of them, and what `adapt` makes."""
+        named = replace(self, contract=promised(self.contract, splits, self.subset_floor))
+        return named if self.adapt is None else self.adapt(named, splits)
 
     def concluded(self, released: Any, splits: Splits) -> Conclusion:
         """Return what the trained model that leaves gives beside its answers; the splits as they were where nothing is asked of it."""

@@ -13,6 +13,7 @@ from training.recipe import Recipe
 from training.tasks import Examined
 
 NAME = "run.html"
+_PAGE = ".html"  # of a recipe's own: it is linked to, and not shown in the page
 
 
 def render(recipe: Recipe, fitted: Fitted, examined: Examined, record: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
@@ -32,7 +33,8 @@ def render(recipe: Recipe, fitted: Fitted, examined: Examined, record: Mapping[s
     return environment.get_template("run.html.j2").render(
         contract=recipe.contract,
         watched=recipe.objective.metric,
-        pictures={name: panels.file(name, content) for name, content in pictures.items()},
+        pictures={name: panels.file(name, content) for name, content in pictures.items() if not name.endswith(_PAGE)},
+        pages=[name for name in pictures if name.endswith(_PAGE)],
         record=record,
         fitted=fitted,
         best=fitted.history[fitted.best_epoch - 1],

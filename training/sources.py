@@ -19,6 +19,7 @@ _LIBRARIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "sklearn": ("estimators", ("scikit-learn", "skops")),
     "xgboost": ("estimators", ("scikit-learn", "skops", "xgboost-cpu")),
 }
+_GIVEN = "ai-edge-litert"  # which answers for published files
 
 
 def of_model(path: Path) -> list[Path]:
@@ -40,10 +41,12 @@ def training_fingerprint(path: Path, *extra: str) -> str:
         path: The model's file.
         extra: Further words: settings from the command line, the hash of the data.
     """
-    packages = sorted({"numpy", *(package for name in _libraries(path) for package in _LIBRARIES[name][1])})
-    versions = [f"{name}=={version(name)}" for name in packages]
+    sources = of_model(path)
+    packages = {"numpy", *(package for name in _libraries(path) for package in _LIBRARIES[name][1])}
+    packages |= {_GIVEN} if _ROOT / "frameworks" / "given.py" in sources else set()
+    versions = [f"{name}=={version(name)}" for name in sorted(packages)]
     edge_sources = [Path(edge.contract.__file__), *(Path(folder) for folder in edge.steps.__path__)]
-    return fingerprint([*of_model(path), *edge_sources], *versions, *extra)
+    return fingerprint([*sources, *edge_sources], *versions, *extra)
 
 
 def _libraries(path: Path) -> list[str]:

@@ -18,7 +18,7 @@ HELP = "verify a bundle and replay its golden inputs on every runtime installed 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("bundle", help="a released bundle")
+    parser.add_argument("bundle", help="a released bundle: a name such as mnist_cnn, its folder, or a version's")
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from edge import __version__, cpu, memory, runtimes
 from edge.bundle import Bundle, open_bundle
+from edge.commands.choices import sentence
 from edge.cpu import Cpu
 from edge.runtimes import xnnpack
+from edge.steps import options_of
 from edge.variants import RUNTIMES_OF, Variant
 
 HELP = "show what this machine can run, or what a bundle holds"
@@ -106,6 +108,7 @@ def _lines(bundle: Bundle) -> list[str]:
     lines = [f"{contract.name} {contract.version}: {contract.description or contract.task}"]
     for side, tensors in (("takes", contract.main.inputs), ("gives", contract.main.outputs)):
         lines += [f"  {side} {t.name}: {t.dtype} {t.shape} {t.meaning}".rstrip() for t in tensors]
+    lines += [f"  choose {sentence(option)}" for option in options_of(contract)]
     if contract.parity_only:
         lines.append("  proved: parity only; files answer as the model that was given, whose answers nobody has measured")
     lines.append(f"  {'file':<34} {'kB':>8} {'' if contract.parity_only else contract.metric.name:>9}  passed on")

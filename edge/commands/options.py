@@ -13,7 +13,7 @@ from edge.tuned import recall
 
 def add_model_arguments(parser: argparse.ArgumentParser, threads: bool = True) -> None:
     """Add the bundle and how to run it; a command with a `--threads` of its own sets `threads` to False."""
-    parser.add_argument("bundle", help="a released bundle, such as bundles/mnist_cnn/1.0.0 or the folder above it")
+    parser.add_argument("bundle", help="a released bundle: a name such as mnist_cnn, its folder, or a version's")
     parser.add_argument("--variant", help="recipe or file name, such as static_wi8_ai8 (default: the first that fits this machine)")
     parser.add_argument("--runtime", choices=sorted(KNOWN), help="runtime to use (default: the first installed one that passed)")
     parser.add_argument("--target", choices=("device", "server"), default="device", help="whose files to take (default: device)")

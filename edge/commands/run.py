@@ -12,8 +12,9 @@ from typing import Any, Union
 import numpy as np
 
 from edge import png
-from edge.commands import writing
+from edge.commands import choices, watching, writing
 from edge.commands.options import add_model_arguments, describe, open_model
+from edge.detection import DECODERS
 from edge.errors import InputError, SetupError, TandemError, UsageError
 from edge.model import Model, Prediction
 from edge.steps import TEXT_STEPS
@@ -36,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", action="append", default=[], metavar="TEXT", help="a text for a model that takes texts; may be repeated")
     writing.add_arguments(parser)
+    watching.add_arguments(parser)
+    choices.add_arguments(parser)
     parser.add_argument("--outputs", action="store_true", help="add the model's raw outputs to the JSON")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the picture that the model gives, or yours with its boxes, as PNG; for one INPUT"
@@ -46,24 +49,29 @@ def run(args: argparse.Namespace) -> int:
     """Answer each input; one that cannot be read is told and does not stop the others.
 
     Raises:
-        UsageError: There is neither an input nor a prompt, or there are both; a text is given to a model that takes none; or
-            --out is given without one picture to write.
+        UsageError: There is none of inputs, a prompt and a camera, or more than one; a text is given to a model that takes none;
+            or --out is given without one picture to write.
         TandemError: The bundle cannot be used.
     """
-    if bool(args.inputs or args.text) == (args.prompt is not None):
-        raise UsageError("expected one INPUT or more, or --prompt for a model that writes texts; --text TEXT is an INPUT too")
+    if [bool(args.inputs or args.text), args.prompt is not None, args.camera is not None].count(True) != 1:
+        raise UsageError("expected one INPUT or more, or --prompt for a model that writes texts; --text TEXT is an INPUT too; or --camera")
     model = open_model(args)
-    asked = _asked(model, args)
     if args.out is not None:
         _check_out(model, args)
     if args.prompt is not None:
         return writing.run(model, args)
+    return watching.run(model, args, _sentence) if args.camera is not None else _answer(model, args)
+
+
+def _answer(model: Model, args: argparse.Namespace) -> int:
+    """Answer each input; give the exit code of the first that cannot be answered."""
+    asked, options = _asked(model, args), choices.chosen(model.contract, args)
     answers: list[dict[str, Any]] = []
     code = 0
     for path, given in asked:
         try:
             started = time.perf_counter()
-            prediction = model.predict(_input(model, given) if isinstance(given, Path) else given)
+            prediction = model.predict(_input(model, given) if isinstance(given, Path) else given, options)
             elapsed_ms = (time.perf_counter() - started) * 1000
         except TandemError as error:
             said = str(error)
@@ -114,7 +122,7 @@ def _check_out(model: Model, args: argparse.Namespace) -> None:
     """Refuse --out where there will not be one picture, and a name that promises another format."""
     if len(args.inputs) != 1:
         raise UsageError(f"--out takes the picture of one INPUT, {len(args.inputs)} were given; run them one by one")
-    if all(step.name not in ("picture", "decode_boxes") for step in model.contract.postprocess):
+    if all(step.name not in ("picture", *DECODERS) for step in model.contract.postprocess):
         raise UsageError(f"--out: {model.contract.name} gives no picture, it is for {model.contract.task}; leave it out")
     if args.out.suffix.lower() != ".png":
         raise UsageError(f"--out is {args.out}, expected a name that ends in .png")

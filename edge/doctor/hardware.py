@@ -14,7 +14,7 @@ from edge.doctor import Finding, fine, problem, warning
 from edge.memory import Memory
 from edge.sensors import REMEDIES, Sensors
 
-RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)  # this version is younger: a clock that shows less is wrong
+VERSION, RELEASED = "0.1.0", datetime(2026, 11, 1, tzinfo=timezone.utc)  # that version is younger: a clock that shows less is wrong
 LEAST_BYTES, LITTLE_BYTES = 64 << 20, 128 << 20  # a process that answers with a small model holds about 60 MB
 LEAST_DISK, LITTLE_DISK = 16 << 20, 256 << 20
 HOT_C = 80.0  # at which a Raspberry Pi begins to slow down
@@ -117,7 +117,7 @@ def throttling(sensors: Sensors) -> Finding:
 def _short(path: Path) -> str:
     """Give a path as people write it, with ~ for the user's home."""
     try:
-        return f"~/{path.relative_to(Path.home())}"
+        return str(Path("~", path.relative_to(Path.home())))
     except (ValueError, RuntimeError):  # elsewhere, or no home
         return str(path)
 

@@ -23,6 +23,7 @@ DISTRIBUTION = "tandem-edge"
 OLDEST_NUMPY = (1, 23)
 _TRY = "import {module}; print('loaded')"
 _TIMEOUT_S = 120
+_TRIED_BY_CHECK = "'tandem check BUNDLE' tries it in its own process"
 # Without XNNPACK files run several times slower, small int8 ones a hundred times and more.
 _SLOW = {
     "ai-edge-litert": "mount /proc: XNNPACK reads the processor's features there, and is off where it finds none",
@@ -89,14 +90,17 @@ def runtime(name: str, installed: Mapping[str, str]) -> Finding:
     if name in RUNTIMES_OF["tflite"]:
         found = xnnpack.inspect(name)
         if found.state == "untried":  # as under the emulation of one program alone
-            return warning(name, f"{version}, {found.words}", "'tandem check BUNDLE' tries it in its own process")
+            return warning(name, f"{version}, {found.words}", _TRIED_BY_CHECK)
         if found.state == "unknown":
             return _unusable(name, version, found.words.partition(": ")[2], installed)
         words = f"{version}, XNNPACK {found.words}"
         if found.state == "on":
             return fine(name, words)
         return warning(name, words, _SLOW[name])
-    said = _load(runtimes.KNOWN[name].module)
+    try:
+        said = _load(runtimes.KNOWN[name].module)
+    except OSError as error:
+        return warning(name, f"{version}, not known: no process can be started here to try it ({error})", _TRIED_BY_CHECK)
     return _unusable(name, version, said, installed) if said else fine(name, f"{version}, its own kernels")
 
 
@@ -127,12 +131,18 @@ def _unusable(name: str, version: str, said: str, installed: Mapping[str, str]) 
 
 
 def _load(module: str) -> str:
-    """Import a module in a process of its own; give what went wrong, empty where nothing did."""
+    """Import a module in a process of its own; give what went wrong, empty where nothing did.
+
+    Raises:
+        OSError: No process can be started here.
+    """
     command = [sys.executable, "-c", _TRY.format(module=module)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S)
-    except (OSError, subprocess.SubprocessError) as error:
+    except subprocess.SubprocessError as error:
         return f"it cannot be tried here ({error})"
+    if xnnpack.not_started(done):
+        raise OSError(f"exit code {done.returncode}")
     if done.returncode == 0 and "loaded" in done.stdout:
         return ""
     return (done.stderr.strip().splitlines() or [f"its process ended with {done.returncode}"])[-1]

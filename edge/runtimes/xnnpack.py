@@ -25,6 +25,7 @@ from edge.variants import RUNTIMES_OF
 
 LOGGED = "XNNPACK delegate"  # in the line that both runtimes write when they create it
 TIMEOUT_S = 120  # an emulated processor is slow
+NOT_STARTED = 127  # with no words: Python 3.13 starts programs by posix_spawn, which tells so under an emulator what else is an OSError
 _LEAST_SHOWN = 80
 # One FULLY_CONNECTED of 2 × 2 ones, without a bias, as float32 and as int8 of scale 1: TFLite files of 400 and 544 bytes.
 TINY: Mapping[str, str] = {
@@ -60,6 +61,8 @@ def inspect(runtime: str, file: Optional[Path] = None) -> Xnnpack:
         return Xnnpack("unknown", f"not known: {runtime} gave no answer within {TIMEOUT_S} s", {})
     except OSError as error:
         return Xnnpack("untried", f"not known: no process can be started here to try it ({error})", {})
+    if not_started(done):
+        return Xnnpack("untried", f"not known: no process can be started here to try it (exit code {NOT_STARTED})", {})
     try:
         found = json.loads(done.stdout.strip().splitlines()[-1])
         files = {name: Delegation(**value) for name, value in found.items()}
@@ -68,6 +71,11 @@ def inspect(runtime: str, file: Optional[Path] = None) -> Xnnpack:
         ended = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
         return Xnnpack("unknown", f"not known: {runtime} cannot be tried here ({ended}: {said})", {})
     return judged(files, LOGGED in done.stderr)
+
+
+def not_started(done: subprocess.CompletedProcess[str]) -> bool:
+    """Tell whether a child never came so far as to be Python."""
+    return done.returncode == NOT_STARTED and not done.stdout and not done.stderr
 
 
 def judged(files: Mapping[str, Delegation], logged: bool) -> Xnnpack:

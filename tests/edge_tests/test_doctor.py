@@ -3,6 +3,8 @@
 import importlib.metadata
 import json
 import os
+import re
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +129,19 @@ def test_onnxruntime_is_imported_in_a_process_of_its_own(monkeypatch: pytest.Mon
     assert "ModuleNotFoundError" in found.found
 
 
+@pytest.mark.parametrize("outcome", [OSError(8, "Exec format error"), subprocess.CompletedProcess([], 127, "", "")], ids=["fork", "spawn"])
+def test_onnxruntime_that_cannot_be_tried_is_no_problem(monkeypatch: pytest.MonkeyPatch, outcome: Any) -> None:
+    def run(*words: Any, **options: Any) -> Any:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(software.subprocess, "run", run)
+    found = software.runtime(ONNX, {ONNX: "1.0"})
+    assert (found.state, found.remedy) == ("warning", "'tandem check BUNDLE' tries it in its own process")
+    assert found.found.startswith("1.0, not known: no process can be started here to try it")
+
+
 def processor(*features: str, foreign: bool = False) -> Cpu:
     return Cpu("aarch64", "Cortex-A72", "", 4, 4, features, foreign)
 
@@ -176,6 +191,13 @@ def test_disk(tmp_path: Path, free: int, writable: bool, state: str, fragment: s
     assert str(tmp_path) in found.found
 
 
+@pytest.mark.parametrize(("below", "shown"), [("", "~"), (".cache", "~/.cache")], ids=["the home itself", "below it"])
+def test_the_home_is_written_as_people_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str, shown: str) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / below).mkdir(exist_ok=True)
+    assert hardware.disk(tmp_path / below, lambda _: (0, 0, 10**9)).found.endswith(f"free at {shown}")
+
+
 def test_disk_that_cannot_be_asked(tmp_path: Path) -> None:
     def refuse(path: Path) -> Any:
         raise OSError(5, os.strerror(5), str(path))
@@ -188,6 +210,15 @@ def test_clock() -> None:
     found = hardware.clock(datetime(1970, 1, 1, 0, 3, tzinfo=UTC))
     assert (found.state, found.found.partition(",")[0]) == ("problem", "1970-01-01 00:03 UTC")
     assert "timedatectl" in found.remedy
+
+
+def test_date_moves_with_the_version() -> None:
+    assert software.__version__ == hardware.VERSION, "put the new version there, and the day on which its code was finished beside it"
+    changelog = (Path(__file__).resolve().parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
+    (day,) = re.findall(rf"^## {re.escape(hardware.VERSION)} — (unreleased|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})$", changelog, re.MULTILINE)
+    assert day in ("unreleased", f"{hardware.RELEASED:%Y-%m-%d}")
+    older = re.findall(r"^## [0-9.]+ — ([0-9]{4}-[0-9]{2}-[0-9]{2})$", changelog, re.MULTILINE)
+    assert all(date <= f"{hardware.RELEASED:%Y-%m-%d}" for date in older)
 
 
 @pytest.mark.parametrize(

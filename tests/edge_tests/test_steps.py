@@ -119,8 +119,8 @@ RESIZE = {"step": "resize", "height": 8, "width": 8}
 @pytest.mark.parametrize(
     ("step", "fragment"),
     [
-        pytest.param({"step": "rotate"}, "no step is called 'rotate'; there are decode_image, ", id="unknown step"),
-        pytest.param({"step": "softmax"}, "no step is called 'softmax'; there are decode_image", id="a step of the other side"),
+        pytest.param({"step": "rotate"}, "no step is called 'rotate'; there are choose, decode_image, ", id="unknown step"),
+        pytest.param({"step": "softmax"}, "no step is called 'softmax'; there are choose, decode_image", id="a step of the other side"),
         pytest.param({**RESIZE, "size": 8}, "resize takes no 'size'; it takes height, width, filter, fit, fill", id="unknown parameter"),
         pytest.param({**RESIZE, "value": 8}, "resize takes no 'value'", id="not a parameter of the contract"),
         pytest.param({**RESIZE, "context": 8}, "resize takes no 'context'", id="not a parameter either"),

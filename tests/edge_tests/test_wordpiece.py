@@ -76,9 +76,50 @@ def test_without_assets_the_contract_is_wrong():
         ({"length": True}, "length=True"),
         ({"length": 8, "padding": -1}, "padding=-1"),
         ({"length": 8, "tokenizer": "../x.json"}, "tokenizer='../x.json'"),
+        ({"length": 8, "mask": 4}, "mask=4"),
+        ({"length": 8, "own_script": 1}, "own_script=1"),
         ({"length": 8, "padding": 1, "tokenizer": "a/b.json"}, ""),
     ],
 )
 def test_parameters_are_checked(parameters, fragment):
     found = check_wordpiece(**parameters)
     assert (fragment in found) if fragment else found == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["\U0001f600", "unknown words 日本", "x" * 1000, "\x01\u200b"], ids=["emoji", "words", "one long word", "no sign"]
+)
+def test_a_text_of_which_no_piece_is_known_is_refused_where_that_is_asked_for(context, text):
+    with pytest.raises(InputError, match="expected one in the model's language"):
+        wordpiece(text, context, length=8, own_script=True)
+    assert wordpiece(text, context, length=8)[0] == 2
+
+
+def test_one_piece_that_is_known_is_enough(context):
+    assert wordpiece("日本 cat", context, length=6, own_script=True).tolist() == [2, 1, 1, 5, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("the cat " * 100_000, [2, 4, 5, 4, 5, 3]),
+        (" " * 5000 + "cat" + " dog" * 2000, [2, 5, 6, 6, 6, 3]),
+        ("cat\n" * 100_000, [2, 5, 5, 5, 5, 3]),
+    ],
+    ids=["words", "spaces before", "lines"],
+)
+def test_a_long_text_is_cut_before_it_is_taken_apart(context, text, ids, monkeypatch):
+    read = []
+    real = _read
+
+    class Spy:
+        def __init__(self, encoder):
+            self.encoder = encoder
+
+        def encode(self, text):
+            read.append(len(text))
+            return self.encoder.encode(text)
+
+    monkeypatch.setattr("edge.steps.wordpiece._read", lambda *arguments: Spy(real(*arguments)))
+    assert wordpiece(text, context, length=6).tolist() == ids
+    assert read == [1200]

@@ -158,7 +158,7 @@ def test_a_model_that_was_trained_here_is_not_written_over(bring, tmp_path):
     assert "has this name and version" in said
 
 
-def test_a_tflite_file_is_released_as_it_is_for_devices_and_not_for_servers(bring, tmp_path):
+def test_a_tflite_file_is_released_as_it_is_for_devices_and_as_onnx_for_servers(bring, tmp_path):
     program = models.tflite(tmp_path / "net.tflite")
     contract = stated("linear", [("x", "float32", [6])], [("y", "float32", [3])], targets=["device", "browser"])
     code, said = bring(program, contract, {"x": models.rows()})
@@ -167,8 +167,11 @@ def test_a_tflite_file_is_released_as_it_is_for_devices_and_not_for_servers(brin
     assert [(v.file, v.targets) for v in bundle.variants] == [("model.fp32.tflite", ("device", "browser"))]
     assert bundle.file(bundle.variants[0]).read_bytes() == program.read_bytes()
     code, said = bring(program, {**contract, "targets": ["server", "device"]}, {"x": models.rows()})
-    assert code == 3
-    assert "a TFLite file (given.tflite) cannot become ONNX, which servers take; set targets to ['device']" in said
+    assert code == 0, said
+    both = open_bundle(tmp_path / "bundles" / "linear").variants
+    assert sorted((v.file, v.targets) for v in both) == [("model.fp32.tflite", ("device",)), ("model.onnx", ("server",))]
+    got = Model.open(tmp_path / "bundles" / "linear", target="server").run({"x": models.rows(5)})["y"]
+    np.testing.assert_allclose(got, models.rows(5) @ models.WEIGHT, rtol=1e-5, atol=1e-5)
 
 
 def test_integer_inputs_and_outputs_are_taken_as_the_numbers_that_they_stand_for(bring, tmp_path):
@@ -179,6 +182,9 @@ def test_integer_inputs_and_outputs_are_taken_as_the_numbers_that_they_stand_for
     assert (variant.recipe, variant.file, variant.io.inputs[0].dtype) == ("as_given", "model.as_given.tflite", "int8")
     got = Model.open(tmp_path / "bundles" / "linear").run({"x": models.rows(5)})["y"]
     np.testing.assert_allclose(got, models.rows(5) @ models.WEIGHT, atol=0.3)
+    code, said = bring(tmp_path / "net.tflite", {**contract, "targets": ["server", "device"]}, {"x": models.rows()})
+    assert code == 3
+    assert "it computes with integers that stand for real numbers" in said
 
 
 def test_operators_of_others_are_refused_in_a_tflite_file_too(bring, tmp_path):

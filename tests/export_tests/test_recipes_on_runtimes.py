@@ -100,10 +100,12 @@ def made(builder):
 BOUNDS = {
     "onnx:fp32": 1e-5, "onnx:fp16": 0.01, "onnx:int8": 0.4,
     "tflite:as_given": 1e-5, "tflite:fp32": 1e-5, "tflite:fp16": 0.01, "tflite:dynamic_wi8_afp32": 0.05, "tflite:static_wi8_ai8": 0.4,
+    "tflite:dynamic_wi8_afp32_per_tensor": 0.05,
     "tflite:static_wi8_ai16": 0.05, "tflite:weight_only_wi8_afp32": 0.03, "tflite:mixed_wi8_ai8": 0.1,
 }  # fmt: skip
 REFUSED = {
     ("tflite:dynamic_wi8_afp32", "tflite-runtime"): "TRANSPOSE_CONV",
+    ("tflite:dynamic_wi8_afp32_per_tensor", "tflite-runtime"): "TRANSPOSE_CONV",
     ("tflite:static_wi8_ai16", "tflite-runtime"): "INT16 is unsupported by op Rsqrt",
 }
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from scripts.third_party.efficientnet_lite0 import EfficientNetLite0
-from scripts.third_party.mobilenet_v2 import MobileNetV2
 from scripts.third_party.models import listed, packages
 from scripts.third_party.page import page
+from training.pretrained.efficientnet_lite0 import EfficientNetLite0
+from training.pretrained.mobilenet_v2 import MobileNetV2
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FACTS = json.loads((DOCS / "third-party.json").read_text(encoding="utf-8"))

@@ -32,9 +32,10 @@ def test_every_variable_is_read() -> None:
         "7",
         "8",
         "9",
+        "/k",
     )
     models = ("mnist_cnn", "other@1.2.3")
-    expected = Settings(Path("/b"), "cpu", models, 4, "0.0.0.0", 8080, 2048, 1, True, False, 2, 3, 5, 6000, 7, 8, 9)
+    expected = Settings(Path("/b"), "cpu", models, 4, "0.0.0.0", 8080, 2048, 1, True, False, 2, 3, 5, 6000, 7, 8, 9, Path("/k"))
     assert Settings.from_environment(dict(zip(VARIABLES.values(), values, strict=True))) == expected
 
 

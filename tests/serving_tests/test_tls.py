@@ -1,5 +1,6 @@
 """HTTPS, and callers that must show a certificate, against a real server with certificates made here."""
 
+import asyncio
 import datetime
 import ipaddress
 import json
@@ -15,7 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge.errors import SetupError
+from edge.async_client import AsyncClient
+from edge.client import Client
+from edge.errors import RemoteError, SetupError, UsageError
+from edge.tls import Tls
 from serving import keys
 from serving.safety import Safety
 
@@ -94,6 +98,34 @@ def test_nobody_else_is(ports: list[int], authority: Authority, tmp_path: Path) 
         for shown, scheme in ((None, "https"), (stranger, "https"), (None, "http")):
             with pytest.raises(OSError, match="(?i)alert|reset|closed|disconnected|EOF|aborted"):
                 ask(port, authority, shown, scheme)
+
+
+def test_the_clients_show_it(ports: list[int], authority: Authority) -> None:
+    certificate, key = authority.issue("device")
+    shown, url = Tls(authority.certificate, certificate, key), f"https://127.0.0.1:{ports[0]}"
+    with Client(url, tls=shown) as client:
+        assert client.server()["name"] == "tandem"
+
+    async def ask_too() -> str:
+        async with AsyncClient(url, tls=shown) as client:
+            return str((await client.server())["name"])
+
+    assert asyncio.run(ask_too()) == "tandem"
+    for other in (None, Tls(authority.certificate)):
+        with Client(url, tls=other) as client, pytest.raises(RemoteError, match="cannot be reached"):
+            client.server()
+
+
+def test_certificates_of_a_client_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:
+    certificate, key = authority.issue("device2")
+    other = authority.issue("other2")[1]
+    with pytest.raises(UsageError, match=r"certificates came for 'http://127.0.0.1:1', where no TLS is spoken"):
+        Client("http://127.0.0.1:1", tls=Tls(certificate))
+    with pytest.raises(UsageError, match="a key came without its certificate"):
+        Tls(key=key)
+    for wrong in (Tls(tmp_path / "none"), Tls(cert=certificate, key=other), Tls(cert=key)):
+        with pytest.raises(SetupError, match="TLS cannot begin with .*; expected PEM files that fit one another"):
+            Client("https://127.0.0.1:1", tls=wrong)
 
 
 def test_files_that_cannot_be_used_are_named(authority: Authority, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`tandem new`: one file, filled in from the data, that passes ruff and holds a recipe that the data fit."""
 
 import argparse
+import ast
 import csv
 import subprocess
 import sys
@@ -83,6 +84,20 @@ CASES = [
     pytest.param(["--from", "text-classifier", "x.csv"], id="texts"),
     pytest.param(["--from", "text-classifier", "c.csv", "--target", "label"], id="texts without spaces"),
 ]
+
+
+@pytest.mark.parametrize("kind", ["image-classifier", "keras"])
+def test_a_further_image_classifier_costs_under_60_lines(new: Callable[..., int], tmp_path: Path, kind: str) -> None:
+    """Lines of code: docstrings, comments and empty lines are what they cost nobody."""
+    assert new("my_model", "--from", kind) == 0
+    written = (tmp_path / "my_model.py").read_text(encoding="utf-8")
+    tree = ast.parse(written)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    statements = {line for node in ast.walk(tree) if hasattr(node, "lineno") for line in (node.lineno, node.end_lineno)}
+    lines = [number for number, line in enumerate(written.splitlines(), 1) if line.strip() and number in statements]
+    assert 30 < len(lines) < 60
 
 
 @pytest.mark.parametrize("words", CASES)

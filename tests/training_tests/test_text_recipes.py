@@ -30,7 +30,8 @@ def contracts() -> list[Contract]:
 @pytest.fixture(scope="module")
 def readers(contracts: list[Contract], tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Contract, Pipeline]]:
     """The steps of every recipe that takes texts, over assets of a few words."""
-    taking = [contract for contract in contracts if contract.preprocess and contract.preprocess[0].name in TEXT_STEPS]
+    own = set(TEXT_STEPS) - {"wordpiece"}  # the tokenizers of published models know pieces of every script; see test_wordpiece
+    taking = [contract for contract in contracts if contract.preprocess and contract.preprocess[0].name in own]
     found = {}
     for contract in taking:
         folder = tmp_path_factory.mktemp(contract.name)

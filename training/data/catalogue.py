@@ -14,11 +14,13 @@ import training.data
 from edge.errors import ContractError, SetupError, UsageError
 from training.data.dataset import DataSet
 
+_CONSTANT = "DATASET"
+
 
 def names() -> tuple[str, ...]:
     """Return the names of all data sets, sorted; no data set's file is imported for it."""
     paths = {path.stem: path for folder in training.data.__path__ for path in Path(folder).glob("[a-z]*.py")}
-    return tuple(stem for stem, path in sorted(paths.items()) if _exposes(path))
+    return tuple(stem for stem, path in sorted(paths.items()) if assigns(path, _CONSTANT))
 
 
 def find(name: str) -> DataSet:
@@ -40,7 +42,7 @@ def find(name: str) -> DataSet:
         raise SetupError(f"{name}.py: needs {error.name}, which is not installed; install Tandem with the extra [train]") from None
     except SyntaxError as error:
         raise SetupError(f"{name}.py, line {error.lineno}: {error.msg}; correct the file") from None
-    found = getattr(module, "DATASET", None)
+    found = getattr(module, _CONSTANT, None)
     if not isinstance(found, DataSet):
         raise ContractError(f"{name}.py: DATASET is {type(found).__name__}, expected a DataSet")
     if found.name != name:
@@ -57,12 +59,12 @@ def every() -> tuple[DataSet, ...]:
     return tuple(find(name) for name in names())
 
 
-def _exposes(path: Path) -> bool:
-    """Tell whether a file assigns `DATASET`; a file that cannot be read as Python may, and `find` says what is wrong."""
+def assigns(path: Path, constant: str) -> bool:
+    """Tell whether a file assigns a constant; one that cannot be read as Python may, and whoever imports it says what is wrong."""
     try:
         body = ast.parse(path.read_text(encoding="utf-8")).body
     except (SyntaxError, ValueError):
         return True
     targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
     targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
-    return any(isinstance(target, ast.Name) and target.id == "DATASET" for target in targets)
+    return any(isinstance(target, ast.Name) and target.id == constant for target in targets)

@@ -21,7 +21,7 @@ from training.data.dataset import DataSet
 from training.recipe import Array, DataOptions, Split, Splits
 from training.sampling import stratified_parts
 
-# The MD5 of the files within cifar-10-python.tar.gz.
+# The MD5 of the files within cifar-10-python.tar.gz; its batches.meta holds the names below and is not read.
 FILES = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
     "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -34,6 +34,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 SIDE = 32
 SPLIT_SEED = 20_260_101
 TEST = "test_batch"
+ARCHIVE, FOLDER = "cifar-10-python.tar.gz", "cifar-10-batches-py"
 
 
 def load(options: DataOptions) -> Splits:
@@ -55,7 +56,7 @@ def load_folder(folder: Path) -> Splits:
     Raises:
         InputError: A file is missing, cannot be read, or is not the genuine one.
     """
-    batches = {name: parse(content, name) for name, content in genuine.read(folder, FILES).items()}
+    batches = {name: parse(content, name) for name, content in genuine.read(_unpacked(folder), FILES).items()}
     test = batches.pop(TEST)
     images = np.concatenate([batch.inputs["image"] for batch in batches.values()])
     whole = Split({"image": images}, np.concatenate([batch.targets for batch in batches.values()]))
@@ -64,6 +65,19 @@ def load_folder(folder: Path) -> Splits:
     listed = "".join(f"{digest}  {name}\n" for name, digest in sorted(FILES.items()))
     sha256 = hashlib.sha256(listed.encode()).hexdigest()
     return Splits("cifar10", sha256, "genuine CIFAR-10, files from a folder", CLASSES, train, validation, test)
+
+
+def _unpacked(folder: Path) -> Path:
+    """Give the folder that the archive unpacks to, where the one above it was named.
+
+    Raises:
+        InputError: Only the archive itself is there.
+    """
+    if (folder / FOLDER).is_dir():
+        return folder / FOLDER
+    if (folder / ARCHIVE).is_file() and not (folder / TEST).exists():
+        raise InputError(f"--data-dir {folder}: only {ARCHIVE} is there; unpack it first: tar xzf {ARCHIVE}")
+    return folder
 
 
 def parse(content: bytes, where: str) -> Split:

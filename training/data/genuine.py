@@ -59,6 +59,6 @@ def _verified(path: Path, expected: str) -> bytes:
     if actual != expected:
         raise InputError(
             f"{path}: {kind} of {'the unpacked content' if path.suffix == '.gz' else 'the content'} is {actual[:12]}…, "
-            f"expected {expected[:12]}…; it is not the genuine file or was altered, copy it again"
+            f"expected {expected[:12]}…; it is not the genuine file or was altered; copy it again, or go on without --data-dir"
         )
     return content

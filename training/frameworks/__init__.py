@@ -13,7 +13,7 @@ from training.objective import CLASSES, Objective
 from training.progress import Bar
 from training.recipe import Array, FitSettings, Split, Splits
 
-EXTRAS: Mapping[str, str] = {"pytorch": "train", "keras": "keras", "estimators": "trees"}
+EXTRAS: Mapping[str, str] = {"pytorch": "train", "keras": "keras", "estimators": "trees", "given": "export"}
 Predict: TypeAlias = Callable[[Mapping[str, Array]], Array]
 
 

@@ -55,6 +55,8 @@ class Block(nn.Module):
 class EfficientNetLite0(nn.Module):
     """(B, 224, 224, 3) uint8 pixels to (B, 1000) scores."""
 
+    width = 1280
+
     def __init__(self) -> None:
         super().__init__()
         blocks: list[Block] = []
@@ -70,10 +72,17 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Give (B, 1000) scores."""
+        scores: Tensor = self._fc(self.crown(self.trunk(image)))
+        return scores
+
+    def trunk(self, image: Tensor) -> Tensor:
+        """Give what all but the last block see, (B, 192, 7, 7), of (B, 224, 224, 3) uint8 pixels."""
         x = (image.permute(0, 3, 1, 2).float() - 127.5) / 127.5  # (B, 3, 224, 224)
         x = F.relu6(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
+        for block in self._blocks[:-1]:
             x = block(x)
-        x = F.relu6(self._bn1(self._conv_head(x))).mean((2, 3))  # (B, 1280)
-        scores: Tensor = self._fc(x)
-        return scores
+        return x
+
+    def crown(self, x: Tensor) -> Tensor:
+        """Give the features, (B, 1280), by the last block and the convolution behind it."""
+        return F.relu6(self._bn1(self._conv_head(self._blocks[-1](x)))).mean((2, 3))

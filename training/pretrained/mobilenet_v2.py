@@ -5,11 +5,14 @@ Source: M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenec
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 # Expansion, channels, repeats, stride of the first.
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+_LAST = 17  # the place of the last block in `features`
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -39,6 +42,8 @@ class Inverted(nn.Module):
 class MobileNetV2(nn.Module):
     """(B, 224, 224, 3) uint8 pixels to (B, 1000) scores."""
 
+    width = 1280
+
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = [block(3, 32, 3, 2)]
@@ -54,7 +59,14 @@ class MobileNetV2(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Give (B, 1000) scores."""
-        x = (image.permute(0, 3, 1, 2).float() - self.get_buffer("mean")) / self.get_buffer("deviation")  # (B, 3, 224, 224)
-        x = self.features(x).mean((2, 3))  # (B, 1280)
-        scores: Tensor = self.classifier(x)
+        scores: Tensor = self.classifier(self.crown(self.trunk(image)))
         return scores
+
+    def trunk(self, image: Tensor) -> Tensor:
+        """Give what all but the last block see, (B, 160, 7, 7), of (B, 224, 224, 3) uint8 pixels."""
+        x = (image.permute(0, 3, 1, 2).float() - self.get_buffer("mean")) / self.get_buffer("deviation")  # (B, 3, 224, 224)
+        return cast("Tensor", self.features[:_LAST](x))
+
+    def crown(self, x: Tensor) -> Tensor:
+        """Give the features, (B, 1280), by the last block and the convolution behind it."""
+        return cast("Tensor", self.features[_LAST:](x).mean((2, 3)))
