@@ -13,7 +13,7 @@ import pytest
 import edge
 
 MAX_EDGE_WHEEL_BYTES = 330_000  # a fiftieth of numpy, which comes with it
-EDGE_EXTRAS = {"tflite", "tflite-legacy", "onnx", "image", "async", "chinese", "wordpiece"}
+EDGE_EXTRAS = {"tflite", "tflite-legacy", "onnx", "image", "async", "chinese", "wordpiece", "video"}
 UPPER = ("export", "serving", "training")
 
 

@@ -271,7 +271,8 @@ class Recipe:
 
     def for_data(self, splits: Splits) -> Recipe:
         """Return the recipe with what the data have to say: the names of its ranking, what else is of them, and what `adapt` makes."""
-        named = replace(self, contract=promised(self.contract, splits, self.subset_floor))
+        contract = promised(self.contract, splits, self.subset_floor)
+        named = self if contract is self.contract else replace(self, contract=contract)
         return named if self.adapt is None else self.adapt(named, splits)
 
     def concluded(self, released: Any, splits: Splits) -> Conclusion:

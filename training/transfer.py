@@ -9,7 +9,7 @@ Source: J. Yosinski et al., "How transferable are features in deep neural networ
 from __future__ import annotations
 
 import io
-from pickle import UnpicklingError  # what torch's own reader raises, which runs nothing
+import pickle
 from typing import Any, Protocol, cast
 
 import torch
@@ -143,7 +143,7 @@ def filled(module: nn.Module, source: Pretrained) -> nn.Module:
     content = source.read("weights")
     try:
         module.load_state_dict(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))
-    except (UnpicklingError, AttributeError, OSError, *UNREADABLE) as error:
+    except (pickle.UnpicklingError, AttributeError, OSError, *UNREADABLE) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise InputError(f"{source.package}: its weights do not fit {source.title} ({reason}); the pinned file is another") from None
     return module

@@ -235,7 +235,7 @@ def _cut(folder):
         pytest.param(_described(architectures=["BertForSequenceClassification"]), "expected T5ForConditionalGeneration", id="no T5"),
         pytest.param(_described(d_ff=12), "missing or of another shape|cannot make T5For", id="weights of other sizes"),
         pytest.param(_described(eos_token_id=[1, 2]), r"eos_token_id \[1, 2\], expected one id", id="two ends"),
-        pytest.param(_described(feed_forward_proj="swish"), "no activation called 'swish'", id="another activation"),
+        pytest.param(_described(feed_forward_proj="swish", dense_act_fn="swish"), "no activation called 'swish'", id="another activation"),
         pytest.param(_described(auto_map={"AutoModel": "x.Y"}), "names classes of its own", id="code"),
     ],
 )
