@@ -96,10 +96,10 @@ def only(faces: Sequence[Face]) -> Face:
     if len(faces) > 1:
         raise InputError(f"{len(faces)} faces were found in the picture, expected one; cut the others away")
     [face] = faces
+    if face.turn > MOST_TURN:  # first, since eyes are near each other in a face from the side
+        raise InputError("the face looks aside; expected a photograph from the front")
     if face.eye_distance < LEAST_EYES:
         raise InputError(f"the face is small ({face.eye_distance:.0f} pixels from eye to eye), expected at least {LEAST_EYES:.0f}")
-    if face.turn > MOST_TURN:
-        raise InputError("the face looks aside; expected a photograph from the front")
     return face
 
 

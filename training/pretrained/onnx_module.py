@@ -58,7 +58,7 @@ class OnnxModule(nn.Module):
         self.nodes = [node for node in nodes if not self._folded(node, constants)]
         read = {name for node in self.nodes for name in node.inputs}
         for number, (name, array) in enumerate(sorted(constants.items())):
-            if array.dtype.kind == "f" and name in read:
+            if array.size and array.dtype.kind == "f" and name in read:  # nothing in it: a place that is left out
                 self._numbers[name] = f"constant_{number}"
                 self.register_buffer(self._numbers[name], torch.from_numpy(np.array(array, np.float32)))
         unknown = sorted({node.kind for node in self.nodes} - set(_OPERATORS) - {"QuantizeLinear", "DequantizeLinear"})
