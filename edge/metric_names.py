@@ -97,6 +97,7 @@ REASONS = (
     "remote",
     "runtime_missing",
     "slow_body",
+    "store",
     "too_large",
     "unauthorized",
     "unknown_model",

@@ -100,7 +100,10 @@ def gone(name):
         pytest.param("bert", gone("tokenizer.json"), "no tokenizer.json", id="no tokenizer"),
         pytest.param("bert", edited("config.json", vocab_size=9), "ids up to 16, the model knows 9", id="another tokenizer"),
         pytest.param(
-            "bert", edited("config.json", architectures=["BertForMaskedLM"]), "is a BertForMaskedLM; taken are", id="another task"
+            "bert",
+            edited("config.json", architectures=["BertForNextSentencePrediction"]),
+            "is a BertForNextSentencePrediction; taken are",
+            id="another task",
         ),
         pytest.param("bert", edited("config.json", architectures=None), "names None as architectures", id="no class named"),
         pytest.param("vit", gone("preprocessor_config.json"), "no preprocessor_config.json", id="no normalisation"),

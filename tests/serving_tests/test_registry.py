@@ -55,7 +55,7 @@ def test_without_models_the_server_is_live_and_not_ready(tmp_path: Path, serve: 
             assert f"no model was found below {bundles}; export one, or set TANDEM_BUNDLES" in ready.json()["error"]
             assert "the models are none" in client.get("/v2/models/x").json()["error"]
             assert list(client.get("/openapi.json").json()["paths"]) == [
-                *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats", "/v2/repository/index", "/metrics")
+                *("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/stats", "/v2/repository/index", "/metrics", "/v1/systems")
             ]
 
 
