@@ -1,5 +1,7 @@
 """The tutorial's commands, executed one after another in an empty folder, and what it promises of them."""
 
+import fcntl
+import json
 import os
 import re
 import subprocess
@@ -12,10 +14,22 @@ TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "your-own-model.md"
 BLOCKS = re.findall(r"```sh\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The folder that a reader has at the end, and what each block printed."""
-    folder = tmp_path_factory.mktemp("reader")
+    """The folder that a reader has at the end, and what each block printed; one of the processes that run the tests reads for all."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, outputs = shared / "reader", shared / "reader.json"
+    with (shared / "reader.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not outputs.exists():
+            folder.mkdir()
+            outputs.write_text(json.dumps(read_on(folder)), encoding="utf-8")
+    return folder, json.loads(outputs.read_text(encoding="utf-8"))
+
+
+def read_on(folder: Path) -> list[str]:
+    """Execute the blocks in an empty folder; return what each printed."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     printed = []
     for block in BLOCKS:
@@ -23,7 +37,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{block}\n{done.stderr[-2000:]}"
         printed.append(done.stdout)
-    return folder, printed
+    return printed
 
 
 def printed_by(words: str, told: tuple[Path, list[str]]) -> str:
