@@ -55,6 +55,7 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     """Declare what varies a training, looks on, or shares it."""
     parser.add_argument(
         "--set",
+        action="extend",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
@@ -62,6 +63,7 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sweep",
+        action="extend",
         nargs="+",
         metavar="NAME=A,B",
         help="train with every combination of settings: lr=1e-3,1e-4 width=16,32; with --trials also lr=1e-4..1e-1",

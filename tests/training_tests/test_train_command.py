@@ -1,5 +1,6 @@
 """`tandem train`: skipped when nothing changed, repeated when something did, and plain about what went wrong."""
 
+import argparse
 import importlib
 import json
 import subprocess
@@ -14,7 +15,7 @@ import torch
 
 from edge.errors import GateError, SetupError, TandemError, UnknownModelError, UsageError
 from edge.storage import write_sums
-from training import discover, finished, handover, sources
+from training import commands, discover, finished, handover, sources
 from training.commands import describe
 from training.data import mnist
 from training.finished import Outcome, TrainOptions
@@ -283,3 +284,12 @@ def test_a_missed_floor_is_told_by_its_direction(direction: str, words: str, tmp
     figures = {"name": "m", "test": 0.7, "test_count": 1, "validation": 0.7, "validation_count": 1, "floor": 0.5, "floor_met": False}
     about = {"model": "a", "version": "1.0.0", "data": {"note": "some"}, "fit_seconds": 1.0, "device": "CPU"}
     assert words in describe(Outcome(tmp_path, {**about, "metric": {**figures, "direction": direction}}, skipped=False), 1.0)
+
+
+@pytest.mark.parametrize("option", ["--set", "--sweep"])
+def test_an_option_that_is_given_twice_counts_twice(option: str) -> None:
+    parser = argparse.ArgumentParser()
+    commands.add_arguments(parser)
+    told = vars(parser.parse_args(["mnist_cnn", option, "lr=1", "width=2", option, "clip_norm=3"]))
+    assert told[option.removeprefix("--")] == ["lr=1", "width=2", "clip_norm=3"]
+    assert not parser.parse_args(["mnist_cnn"]).set, "nothing is left over from the one before"
