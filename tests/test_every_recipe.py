@@ -23,7 +23,10 @@ from training.recipe import DataOptions
 
 NAMES = names()
 # A minute each, or a package of pretrained weights to fetch; their like are tested elsewhere.
-LONG = {"char_lstm", "cyclegan", "digit_detector", "mnist_autoencoder", "mnist_cnn", "sentiment_lstm", "sentiment_zh", "spam_lstm"}
+LONG = {
+    *("char_lstm", "cyclegan", "digit_detector", "mnist_autoencoder", "mnist_cnn"),
+    *("sentiment_lstm", "sentiment_zh", "spam_lstm", "stock_lstm", "word2vec"),
+}
 OWN_DATA = {"cola_bert", "news_bert_fake_news"}  # they refuse to load without a folder of the user's
 PRETRAINED = {
     "face_rollcall",
