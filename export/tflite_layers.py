@@ -76,6 +76,7 @@ def _transposed(writer: Writer, operator: Operator) -> None:
 
 def _pool(kind: str, **attributes: Any) -> Callable[[Writer, Operator], None]:
     def emit(writer: Writer, operator: Operator) -> None:
+        """Write the operator's counterpart."""
         options, size = operator.options, writer.net.shapes[operator.inputs[0]][1:3]
         kernel, strides = (options.filterHeight, options.filterWidth), (options.strideH, options.strideW)
         around = pads(size, kernel, strides, (1, 1), options.padding)
@@ -87,6 +88,7 @@ def _pool(kind: str, **attributes: Any) -> Callable[[Writer, Operator], None]:
 
 def _resize(mode: str) -> Callable[[Writer, Operator], None]:
     def emit(writer: Writer, operator: Operator) -> None:
+        """Write the operator's counterpart."""
         options = operator.options
         centred = "half_pixel" if options.halfPixelCenters else "asymmetric"
         nearest = "round_prefer_ceil" if options.alignCorners else "floor"
@@ -113,6 +115,7 @@ def _scales(writer: Writer, operator: Operator) -> Any:
 
 def _regrouped(kind: str) -> Callable[[Writer, Operator], None]:
     def emit(writer: Writer, operator: Operator) -> None:
+        """Write the operator's counterpart."""
         writer.hold(operator.outputs[0], writer.add(kind, [writer.first(operator.inputs[0])], blocksize=operator.options.blockSize), FIRST)
 
     return emit

@@ -6,6 +6,7 @@ Both stand outside the graph: so every runtime can run it, and int8 rounds score
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,10 +78,26 @@ def decode_boxes(
     """
     found = find(value, anchors=anchors, stride=stride, score=score, overlap=overlap, most=most, per_class=per_class)
     classes = value.shape[2] // len(anchors) - 5
-    names = context.labels or tuple(str(number) for number in range(classes))
-    if len(names) != classes:
-        raise ContractError(f"the model scores {classes} classes, but the contract has {len(names)} labels; they must be equal")
-    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist())
+    return labelled(found.boxes, found.scores, found.classes, context.labels, classes)
+
+
+def labelled(boxes: Array, scores: Array, classes: Array, labels: Sequence[str], count: int) -> Boxes:
+    """Name boxes by their classes.
+
+    Args:
+        boxes: (K, 4) float32, xyxy, pixels of the model's input.
+        scores: (K,) float32.
+        classes: (K,) int64, below `count`.
+        labels: One for each class, or none: an unnamed class is called by its index.
+        count: How many classes the model scores.
+
+    Raises:
+        ContractError: There are labels, but not `count`.
+    """
+    names = labels or tuple(map(str, range(count)))
+    if len(names) != count:
+        raise ContractError(f"the model scores {count} classes, but the contract has {len(names)} labels; they must be equal")
+    rows = zip(boxes.tolist(), scores.tolist(), classes.tolist())
     return Boxes(tuple(Box(names[number], number, sure, (box[0], box[1], box[2], box[3])) for box, sure, number in rows))
 
 

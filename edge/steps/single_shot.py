@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from edge.errors import ContractError
-from edge.steps.boxes import Box, Boxes
+from edge.steps.boxes import Boxes, labelled
 from edge.steps.context import Context
 from edge.steps.ssd_anchors import Coding, Grid, Pointed, decode
 
@@ -41,11 +40,7 @@ def decode_ssd(
     found = find(value, grid=grid, coding=coding, score=score, overlap=overlap, most=most, per_class=per_class)
     how = coding_of(coding)
     classes = value.shape[1] - 4 - 2 * how.points - how.background
-    names = context.labels or tuple(str(number) for number in range(classes))
-    if len(names) != classes:
-        raise ContractError(f"the model scores {classes} classes, but the contract has {len(names)} labels; they must be equal")
-    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist())
-    return Boxes(tuple(Box(names[number], number, sure, (box[0], box[1], box[2], box[3])) for box, sure, number in rows))
+    return labelled(found.boxes, found.scores, found.classes, context.labels, classes)
 
 
 def find(

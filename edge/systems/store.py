@@ -93,10 +93,9 @@ class Store:
                 yield database
                 database.execute("INSERT INTO facts VALUES (?, 1) ON CONFLICT(key) DO UPDATE SET value = value + 1", (_CHANGES,))
                 database.execute("COMMIT")
-            except BaseException:
-                if database.in_transaction:  # a full disk may have ended it already
+            finally:
+                if database.in_transaction:  # something was raised before the end; a full disk may have ended it already
                     database.execute("ROLLBACK")
-                raise
 
     def changes(self) -> int:
         """Count the changes that there ever were, so that callers know when to read again.

@@ -41,7 +41,7 @@ def answers(path):
     return session.run(None, rows), [np.stack(part) for part in zip(*expected, strict=True)]
 
 
-def hold(path):
+def assert_answers_alike(path):
     """Hold both against one another; what a file answers must not be the same for all samples, or nothing is proved."""
     for got, expected in zip(*answers(path), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=2e-5)
@@ -221,7 +221,7 @@ CASES = {
 def test_an_operator_gives_the_same_in_onnx(name, tmp_path):
     made = Made()
     x = made.tensor(PICTURE)
-    hold(made.write(tmp_path / "made.tflite", [x], [CASES[name](made, x)]))
+    assert_answers_alike(made.write(tmp_path / "made.tflite", [x], [CASES[name](made, x)]))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_it_does_so_behind_a_convolution_too_where_the_channels_come_first(name,
     turned = made.add(
         "CONV_2D", [x, made.constant(weights(4, 1, 1, 4)), made.constant(weights(4))], PICTURE, "Conv2DOptions", strideH=1, strideW=1
     )
-    hold(made.write(tmp_path / "made.tflite", [x], [CASES[name](made, turned), turned]))
+    assert_answers_alike(made.write(tmp_path / "made.tflite", [x], [CASES[name](made, turned), turned]))
 
 
 @pytest.mark.parametrize(

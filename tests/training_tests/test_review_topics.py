@@ -51,7 +51,6 @@ def reviews(count=40, seed=0):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A recipe for a user's Chinese reviews, and its data."""
-    pytest.importorskip("jieba")
     folder = tmp_path_factory.mktemp("own")
     (folder / "reviews.tsv").write_text("stars\tcomment\n" + "".join(f"5\t{text}\n" for text in reviews()), encoding="utf-8")
     settings = {"backbone": str(chinese_bert(folder / "bert")), "features": "6", "least": "8", "neighbours": "3", "alike": "0.5"}
@@ -148,7 +147,6 @@ def test_reviews_without_topics_are_told(content, words, tmp_path):
 
 
 def test_a_text_of_a_hundred_thousand_words_is_cut_and_told(tmp_path, capsys, monkeypatch):
-    pytest.importorskip("jieba")
     monkeypatch.setenv("TANDEM_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "mine.txt"
     path.write_text("\n".join([*reviews(), "电 " * 100_000]), encoding="utf-8")

@@ -114,20 +114,11 @@ CONTRACT = Contract(
     graphs=(
         Graph(
             "main",
-            (
-                Tensor(
-                    "ids",
-                    "int32",
-                    ("batch", LENGTH),
-                    "NL",
-                    (0.0, minilm.VOCABULARY_SIZE - 1.0),
-                    f"ids of {TOKENIZER}; what fills up is masked inside the graph",
-                ),
-            ),
+            (minilm.ids(LENGTH),),
             (Tensor("scores", "float32", ("batch", "topics"), "NC", None, "cosine with each topic's centre; the last is the threshold"),),
         ),
     ),
-    preprocess=(Step("wordpiece", length=LENGTH, padding=minilm.PADDING, tokenizer=TOKENIZER),),
+    preprocess=(minilm.pieces(LENGTH),),
     postprocess=(Step("top_k", k=3),),
     assets={"tokenizer": TOKENIZER, "about": ABOUT},
     metric=Metric("accuracy", "higher", floor=0.95),  # the share of sentences that get the topic of the rule

@@ -27,7 +27,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge import measures
-from edge.contract import Budget, Contract, Graph, Metric, Step, Tensor, Tolerance
+from edge.contract import Budget, Contract, Graph, Metric, Tensor, Tolerance
 from training.as_published import as_published
 from training.data import reuters_r8, texts
 from training.own import Conclusion
@@ -91,20 +91,11 @@ CONTRACT = Contract(
     graphs=(
         Graph(
             "main",
-            (
-                Tensor(
-                    "ids",
-                    "int32",
-                    ("batch", LENGTH),
-                    "NL",
-                    (0.0, minilm.VOCABULARY_SIZE - 1.0),
-                    f"ids of {TOKENIZER}; 0 fills up and is masked inside the graph",
-                ),
-            ),
+            (minilm.ids(LENGTH),),
             (Tensor("vector", "float32", ("batch", minilm.WIDTH), "NC", None, "of length 1"),),
         ),
     ),
-    preprocess=(Step("wordpiece", length=LENGTH, padding=minilm.PADDING, tokenizer=TOKENIZER),),
+    preprocess=(minilm.pieces(LENGTH),),
     assets={"tokenizer": TOKENIZER},
     metric=Metric("precision_at_1", "higher", floor=0.80),
     targets=("server", "device"),

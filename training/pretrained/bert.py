@@ -64,8 +64,7 @@ class Layer(nn.Module):
         return (scores.softmax(-1) @ value).transpose(1, 2).flatten(2)  # (B, T, H)
 
     def _parted(self, states: Tensor) -> Tensor:
-        apart: Tensor = states.unflatten(2, (self.heads, -1))  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        return apart.transpose(1, 2)
+        return torch.unflatten(states, 2, (self.heads, -1)).transpose(1, 2)
 
 
 class Bert(nn.Module):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.contract import Step, Tensor
 from training.data.word_meanings import LICENCE, PACKAGE
 from training.pretrained import Member, Pretrained, bert_config
 from training.pretrained.bert_weights import CONFIG, TOKENIZER, WEIGHTS, BertWeights
@@ -56,3 +57,14 @@ def tokenizer() -> bytes:
 def bert(dropout: float = 0.0) -> Bert:
     """Make the encoder with its trained weights; see `weights` for what may be wrong."""
     return weights().build(dropout)
+
+
+def ids(length: int) -> Tensor:
+    """Describe what the encoder takes: (batch, length) int32 ids."""
+    meaning = f"ids of {TOKENIZER}; what fills up is masked inside the graph"
+    return Tensor("ids", "int32", ("batch", length), "NL", (0.0, VOCABULARY_SIZE - 1.0), meaning)
+
+
+def pieces(length: int) -> Step:
+    """Describe how a text becomes ids; a longer one is cut."""
+    return Step("wordpiece", length=length, padding=PADDING, tokenizer=TOKENIZER)

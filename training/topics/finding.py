@@ -117,7 +117,7 @@ def _umap(vectors: Array, features: int) -> Array:
         umap: Any = importlib.import_module("umap")
     except ImportError:
         raise SetupError("reduce is umap, but umap-learn is not installed; install it, or leave reduce at pca") from None
-    reducer = umap.UMAP(n_components=features, n_neighbors=15, min_dist=0.0, metric="cosine", random_state=0)
+    reducer = umap.UMAP(n_components=features, n_neighbors=15, min_dist=0.0, metric="cosine", random_state=0, n_jobs=1)
     return np.asarray(reducer.fit_transform(vectors), np.float64)
 
 
