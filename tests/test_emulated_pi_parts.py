@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))  # wher
 from pi import page, place, sources
 from pi.cache import kept
 from pi.comparison import EQUAL, FAILED, WITHIN, Row, bound, differences, verdict
+from pi.guest import Guest
 from pi.initramfs import archive
 from pi.place import Job
 from pi.processors import PROCESSORS
@@ -124,7 +125,7 @@ def test_every_pin_has_a_version_and_a_hash():
     found.append(REQUIREMENTS / "extras.txt")
     for path in found:
         for line in path.read_text(encoding="utf-8").splitlines():
-            assert re.fullmatch(r"[a-z-]+==\d+(\.\d+)+ --hash=sha256:[0-9a-f]{64}", line), f"{path.name}: {line}"
+            assert re.fullmatch(r"[a-z-]+==\d+(\.\d+)+( --hash=sha256:[0-9a-f]{64})+", line), f"{path.name}: {line}"
 
 
 def test_a_runtime_without_a_wheel_is_refused_by_name():
@@ -250,3 +251,27 @@ def test_a_file_that_a_model_no_longer_has_leaves_the_page(tmp_path, monkeypatch
     page.write([rows[1]])
     assert [(row["model"], row["file"]) for row in page.load()["rows"]] == [("a", "kept"), ("b", "other")]
     assert "`old`" not in page.PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        pytest.param({}, True, id="as it was"),
+        pytest.param({"sha256": "1"}, False, id="another file"),
+        pytest.param({"version": "1.0"}, False, id="another runtime"),
+        pytest.param({"processor": "cortex-a76"}, False, id="another processor"),
+        pytest.param({"verdict": FAILED}, False, id="it failed"),
+    ],
+)
+def test_what_the_page_shows_need_not_be_compared_again(changed, expected):
+    guest = Guest(SYSTEMS["bookworm"], PROCESSORS["a72"], "onnxruntime")
+    release = SimpleNamespace(name="a", files=lambda runtime: [SimpleNamespace(sha256="0")])
+    row = {"system": "bookworm", "processor": "cortex-a72", "runtime": "onnxruntime", "model": "a", "sha256": "0", "verdict": EQUAL}
+    row["version"] = SYSTEMS["bookworm"].version("onnxruntime")
+    assert page.known([{**row, **changed}])(guest, release) == expected
+
+
+def test_no_samples_are_refused(repository):
+    words = [sys.executable, "scripts/emulated_pi.py", "prove", "--samples", "0"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=repository)
+    assert (done.returncode, done.stderr) == (2, "emulated_pi: --samples 0: expected 1 or more\n")

@@ -44,7 +44,7 @@ class Guest:
         Raises:
             SetupError: Something cannot be downloaded or built.
         """
-        return [libraries(self.system, self.runtime), extras(), distribution.edge()]
+        return [libraries(self.system, self.runtime), extras(self.system.machine), distribution.edge()]
 
     def python(self, words: Sequence[str]) -> list[str]:
         """Return the command that runs the guest's Python on `words`; everything it needs is made first.

@@ -86,7 +86,7 @@ def measure(guest: Guest, release: Release, answers: int) -> dict[str, Any]:
         GateError: No file of the bundle passed on the runtime, or the model cannot be run in the guest.
         SetupError: The virtual machine failed.
     """
-    model = release.folder.parent.name
+    model = release.name
     files = [variant.file for variant in release.files(guest.runtime) if "device" in variant.targets]
     if not files:
         raise GateError(f"{model}: no file for devices passed on {guest.runtime}; export it again or take another runtime")

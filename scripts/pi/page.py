@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pi.comparison import EQUAL, FAILED, WITHIN, Row
+from pi.guest import Guest
 from pi.processors import PROCESSORS
+from pi.released import Release
 from pi.systems import RUNTIMES, SYSTEMS, System
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE, FIGURES = ROOT / "docs" / "emulated-pi.md", ROOT / "docs" / "emulated-pi.json"
 BOARDS = {processor.qemu: processor.board for processor in PROCESSORS.values()}
+WHOSE = ("system", "processor", "runtime", "model")  # whose files at one place are replaced together
 HEAD = """# On an emulated Raspberry Pi
 
 Every released file answers its golden inputs and up to 200 samples of the test split twice: on the x86-64 machine that
@@ -23,7 +27,7 @@ runs this, and on an emulated Pi; the outputs are compared value by value. This 
 
 ```text
 python scripts/emulated_pi.py prove --page             # every model, Debian bookworm, Pi 4 and Pi 5
-python scripts/emulated_pi.py prove --system trixie --page
+python scripts/emulated_pi.py prove --system trixie --page --new   # what the page does not show yet
 python scripts/emulated_pi.py memory --page            # a whole virtual machine
 python scripts/emulated_pi.py guide --system trixie    # the commands of raspberry-pi.md, in one with systemd
 ```
@@ -72,22 +76,35 @@ included. A process that fills 128 MiB is ended there, so the group does limit.
 def load() -> dict[str, Any]:
     """Return the stored figures: `rows`, and `memory` where it was measured."""
     figures: dict[str, Any] = {"rows": [], "memory": []}
-    if FIGURES.is_file():
+    if FIGURES.is_file() and FIGURES.stat().st_size:
         figures.update(json.loads(FIGURES.read_text(encoding="utf-8")))
     return figures
 
 
+def known(rows: Sequence[Mapping[str, Any]]) -> Callable[[Guest, Release], bool]:
+    """Return what tells whether all files of a model were compared on a guest as they are now, and none failed."""
+    passed = {tuple(row[part] for part in (*WHOSE, "sha256", "version")) for row in rows if row["verdict"] != FAILED}
+
+    def compared(guest: Guest, release: Release) -> bool:
+        place = (guest.system.name, guest.processor.qemu, guest.runtime, release.name)
+        version = guest.system.version(guest.runtime)
+        return all((*place, variant.sha256, version) in passed for variant in release.files(guest.runtime))
+
+    return compared
+
+
 def write(rows: Sequence[Row] = (), memory: Sequence[Mapping[str, Any]] = ()) -> None:
     """Put new figures in the place of old ones, and write both files; a model's files at one place are replaced together."""
-    figures = load()
-    whose = ("system", "processor", "runtime", "model")
-    new = [asdict(row) for row in rows]
-    proved = {tuple(row[part] for part in whose) for row in new}
-    others = [row for row in figures["rows"] if tuple(row[part] for part in whose) not in proved]
-    figures["rows"] = _merged(others, new, (*whose, "file"))
-    figures["memory"] = _merged(figures["memory"], memory, ("model", "system", "processor"))
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(render(figures), encoding="utf-8")
+    with FIGURES.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # several processes may compare at once
+        figures = load()
+        new = [asdict(row) for row in rows]
+        proved = {tuple(row[part] for part in WHOSE) for row in new}
+        others = [row for row in figures["rows"] if tuple(row[part] for part in WHOSE) not in proved]
+        figures["rows"] = _merged(others, new, (*WHOSE, "file"))
+        figures["memory"] = _merged(figures["memory"], memory, ("model", "system", "processor"))
+        FIGURES.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(render(figures), encoding="utf-8")
 
 
 def render(figures: Mapping[str, Any]) -> str:
@@ -115,8 +132,7 @@ def _systems() -> str:
 def _pin(system: System, runtime: str) -> str:
     if runtime not in system.runtimes:
         return "no wheel"
-    pins = [line.split()[0] for line in system.requirements(runtime).read_text(encoding="utf-8").splitlines()]
-    return ", ".join([pins[0].split("==")[1], *(pin.replace("==", " ") for pin in pins[1:])])
+    return ", ".join([system.version(runtime), *(pin.replace("==", " ") for pin in system.pins(runtime)[1:])])
 
 
 def _summary(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,11 @@ def here(jobs: Sequence[Job], runtime: str, work: Path, done: Tell) -> list[Repo
         python = ROOT / ".venv-legacy" / "bin" / "python"
         if not python.exists():
             raise SetupError(f"{python}: missing, and tflite-runtime is to be compared with itself; run make road")
-    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (distribution.edge(), extras()))), "OMP_NUM_THREADS": "1"}
+    settings = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (distribution.edge(), extras(platform.machine())))),
+        "OMP_NUM_THREADS": "1",
+    }
     return _all([str(python)], settings, jobs, work, done)
 
 

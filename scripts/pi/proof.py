@@ -2,81 +2,91 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from edge.storage import load_npz
 from edge.variants import Variant
 from pi.comparison import FAILED, Row, bound, differences, exact, verdict
 from pi.guest import Guest
-from pi.place import Job, Report, here, there
-from pi.released import Release
-from training.progress import bar, say
+from pi.place import Job, Report, Tell, here, there
+from pi.released import TEST_SAMPLES, Release
+from training.progress import Bar, bar, say
 
-Named = tuple[Release, Variant]
+SAMPLES = "samples.npz"
+
+Answered = tuple[Report, Path]
+Known = Callable[[Guest, Release], bool]
 
 
-def prove(releases: Sequence[Release], guests: Sequence[Guest]) -> Iterator[list[Row]]:
-    """Run all files on all guests, and yield the rows of each guest as soon as it is done.
+def prove(
+    releases: Sequence[Release],
+    guests: Sequence[Guest],
+    known: Known | None = None,
+    most: int = TEST_SAMPLES,
+) -> Iterator[list[Row]]:
+    """Run files on guests, and yield the rows of a model on a runtime as soon as they are there.
 
     Args:
         releases: What was released.
         guests: Emulated Pis, each with one runtime.
+        known: Tells what need not be run again; None for nothing.
+        most: Samples of the test split, at most.
 
     Raises:
         SetupError: A tool is missing, or something cannot be downloaded.
     """
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        samples = {release.folder: _samples(release, work) for release in releases}
-        for runtime in dict.fromkeys(guest.runtime for guest in guests):
-            chosen = [(release, variant) for release in releases for variant in release.files(runtime)]
-            say(f"{runtime}: {len(chosen)} files, here first")
-            mine = _answered(chosen, samples, runtime, None, work / "here")
-            for guest in (guest for guest in guests if guest.runtime == runtime):
-                say(guest.name)
-                theirs = _answered(chosen, samples, runtime, guest, work / "there")
-                pairs = zip(chosen, mine, theirs, strict=True)
-                yield [_row(named, guest, samples[named[0].folder][1], one, other) for named, one, other in pairs]
+    runs = [(release, _wanted(release, guests, known)) for release in releases]
+    with bar(sum(_size(release, wanted) for release, wanted in runs), " files") as shown:
+        for number, (release, wanted) in enumerate(runs, 1):
+            if not shown.live and wanted:
+                say(f"{number} of {len(runs)}: {release.name}")
+            with tempfile.TemporaryDirectory() as name:
+                work = Path(name)
+                count = release.write_samples(work / SAMPLES, most) if wanted else 0
+                for runtime in dict.fromkeys(guest.runtime for guest in wanted):
+                    mine = _answered(release, runtime, None, count, work / "here", lambda: None)
+                    yield [
+                        _row(release, variant, guest, count, one, other)
+                        for guest in wanted
+                        if guest.runtime == runtime
+                        for variant, one, other in _beside(release, guest, count, work, mine, shown)
+                    ]
 
 
-def _samples(release: Release, work: Path) -> tuple[Path, int]:
-    path = work / f"{release.folder.parent.name}.npz"
-    return path, release.write_samples(path)
+def _wanted(release: Release, guests: Sequence[Guest], known: Known | None) -> list[Guest]:
+    return [guest for guest in guests if release.files(guest.runtime) and not (known and known(guest, release))]
 
 
-Answered = tuple[Report, Path]
+def _size(release: Release, guests: Sequence[Guest]) -> int:
+    return sum(len(release.files(guest.runtime)) for guest in guests)
 
 
-def _answered(
-    chosen: Sequence[Named], samples: dict[Path, tuple[Path, int]], runtime: str, guest: Guest | None, work: Path
-) -> list[Answered]:
-    """Let a place answer all files, this machine where `guest` is None; give its reports and where its outputs are."""
-    work.mkdir(exist_ok=True)
-    jobs = []
-    for number, (release, variant) in enumerate(chosen):
-        path, count = samples[release.folder]
-        output = work / f"{runtime}-{number}.npz"
-        output.unlink(missing_ok=True)
-        jobs.append(Job(str(release.folder), variant.file, runtime, str(path) if count else "", str(output)))
-    with bar(len(jobs), " files") as shown:
-        done = 0
+def _beside(
+    release: Release, guest: Guest, count: int, work: Path, mine: Sequence[Answered], shown: Bar
+) -> Iterator[tuple[Variant, Answered, Answered]]:
+    """Let a guest answer a model's files; give each with this machine's answer and the guest's."""
+    theirs = _answered(release, guest.runtime, guest, count, work / "there", lambda: shown.advance(1))
+    return zip(release.files(guest.runtime), mine, theirs, strict=True)
 
-        def tell() -> None:
-            nonlocal done
-            done += 1
-            shown.advance(1)
-            if not shown.live and done % 10 == 0:
-                say(f"  {done} of {len(jobs)} files")
 
-        reports = here(jobs, runtime, work, tell) if guest is None else there(jobs, guest, work, tell)
+def _answered(release: Release, runtime: str, guest: Guest | None, count: int, work: Path, tell: Tell) -> list[Answered]:
+    """Let a place answer a model's files, this machine where `guest` is None; give its reports and where its outputs are."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    samples = str(work.parent / SAMPLES) if count else ""
+    jobs = [
+        Job(str(release.folder), variant.file, runtime, samples, str(work / f"{number}.npz"))
+        for number, variant in enumerate(release.files(runtime))
+    ]
+    reports = here(jobs, runtime, work, tell) if guest is None else there(jobs, guest, work, tell)
     return [(report, Path(job.outputs)) for report, job in zip(reports, jobs, strict=True)]
 
 
-def _row(named: Named, guest: Guest, test: int, here_: Answered, there_: Answered) -> Row:
+def _row(release: Release, variant: Variant, guest: Guest, test: int, here_: Answered, there_: Answered) -> Row:
     """Compare one file's answers of two places."""
-    release, variant = named
     tolerance = bound(variant, release.contract.tolerance)
     (one, mine), (other, theirs) = here_, there_
     broken = [f"{where}: {report['error']}" for where, report in (("here", one), ("emulated", other)) if "error" in report]
@@ -88,7 +98,7 @@ def _row(named: Named, guest: Guest, test: int, here_: Answered, there_: Answere
         must = exact(variant, guest.runtime, other["version"], one["version"])
         judged = verdict(differing, difference, drift, tolerance, must)
     return Row(
-        model=release.folder.parent.name,
+        model=release.name,
         file=variant.file,
         sha256=variant.sha256,
         recipe=variant.recipe,

@@ -27,18 +27,23 @@ class Release:
     variants: tuple[Variant, ...]
     handover: Path | None
 
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.folder.parent.name
+
     def files(self, runtime: str) -> list[Variant]:
         """Return the files that passed on a runtime when they were released."""
         return [variant for variant in self.variants if runtime in variant.passed]
 
-    def write_samples(self, path: Path) -> int:
-        """Write test samples, inputs by tensor name, spread over the test split; give how many, 0 where there is no hand-over."""
+    def write_samples(self, path: Path, most: int = TEST_SAMPLES) -> int:
+        """Write at most so many test samples, inputs by name, spread over the split; give how many, 0 where there is no hand-over."""
         if self.handover is None:
             return 0
         arrays = load_npz(self.handover / "eval.npz")
         inputs = {tensor.name: arrays[f"input/{tensor.name}"] for tensor in self.contract.main.inputs}
         count = len(next(iter(inputs.values())))
-        rows = np.unique(np.linspace(0, count - 1, min(count, TEST_SAMPLES)).round().astype(np.int64))
+        rows = np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
         save_npz(path, {name: array[rows] for name, array in inputs.items()})
         return len(rows)
 

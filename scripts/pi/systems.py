@@ -44,6 +44,11 @@ class System:
         return 64 if self.architecture == "arm64" else 32
 
     @property
+    def machine(self) -> str:
+        """Its processors, as Python and wheels call them."""
+        return "aarch64" if self.bits == 64 else "armv7l"
+
+    @property
     def emulator(self) -> str:
         """QEMU's program for its architecture."""
         return "qemu-aarch64-static" if self.bits == 64 else "qemu-arm-static"
@@ -51,6 +56,14 @@ class System:
     def requirements(self, runtime: str) -> Path:
         """Return the file that pins a runtime and its numpy for this system; it does not exist where there is no wheel."""
         return REQUIREMENTS / f"{runtime}-{self.name}.txt"
+
+    def pins(self, runtime: str) -> list[str]:
+        """Return what a runtime is installed with, as `name==version`, itself first."""
+        return [line.split()[0] for line in self.requirements(runtime).read_text(encoding="utf-8").splitlines()]
+
+    def version(self, runtime: str) -> str:
+        """Return the version of a runtime that is pinned for it."""
+        return self.pins(runtime)[0].split("==")[1]
 
     @property
     def runtimes(self) -> tuple[str, ...]:
@@ -110,17 +123,20 @@ def libraries(system: System, runtime: str) -> Path:
     return kept("libraries", f"{system.name}-{runtime}", recipe, lambda folder: _download(system, pins, folder))
 
 
-def extras() -> Path:
-    """Return the folder with what some models' steps import beside a runtime: pure Python, the same for every system.
+def extras(machine: str) -> Path:
+    """Return the folder with what some models' steps import beside a runtime; the same for every Python from 3.9 on.
+
+    Args:
+        machine: The processors that it is for, as Python calls them: `aarch64`, `armv7l`, `x86_64`.
 
     Raises:
         SetupError: It cannot be had, or is not what is pinned.
     """
     pins = REQUIREMENTS / "extras.txt"
-    words = [*PIP, "--no-build-isolation", "--require-hashes", "-r", str(pins), "--target"]
-    return kept(
-        "libraries", "extras", {"pins": pins.read_text(encoding="utf-8")}, lambda folder: tools.run([*words, str(folder)], "extras")
-    )
+    words = [*PIP, "--no-build-isolation", "--implementation=cp", "--python-version=3.9", "--abi=abi3", "--abi=none", "--platform=any"]
+    words += [f"--platform=manylinux_2_17_{machine}", "--require-hashes", "-r", str(pins), "--target"]
+    recipe = {"pins": pins.read_text(encoding="utf-8"), "machine": machine}
+    return kept("libraries", f"extras-{machine}", recipe, lambda folder: tools.run([*words, str(folder)], f"extras for {machine}"))
 
 
 def _download(system: System, pins: Path, folder: Path) -> None:
@@ -128,7 +144,7 @@ def _download(system: System, pins: Path, folder: Path) -> None:
 
     Dependencies that a runtime names and does not import to answer are left out, as the pins have it.
     """
-    machine = "aarch64" if system.bits == 64 else "armv7l"
+    machine = system.machine
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(system.glibc, 16, -1)] + [f"manylinux2014_{machine}"]
     abi = "cp" + system.python.replace(".", "")
     words = [
