@@ -10,6 +10,7 @@ from edge.errors import BudgetError, GateError, TandemError
 from edge.storage import sha256_file
 from edge.variants import RUNTIMES_OF, Variant
 from export.candidate import Candidate, Trial
+from export.metric import agreement_name
 
 SLACK = 1.25
 
@@ -34,7 +35,8 @@ def checks(contract: Contract, candidate: Candidate, trial: Trial) -> list[Check
             found.append(Check(f"largest difference of {name!r}", f"{worst:.3g}", f"≤ {bound:g}", worst <= bound))
     elif not all(math.isfinite(worst) for worst in trial.difference.values()):
         found.append(Check("answers", "not finite (NaN or infinity)", "finite numbers", False))
-    found.append(Check("top-1 agreement", f"{trial.agreement:.4f}", f"≥ {bounds.agreement:g}", trial.agreement >= bounds.agreement))
+    agreed = trial.agreement >= bounds.agreement
+    found.append(Check(agreement_name(contract), f"{trial.agreement:.4f}", f"≥ {bounds.agreement:g}", agreed))
     if trial.drop is not None:
         found.append(_loss(contract, trial.drop, len(trial.scores)))
     if metric.floor is not None and trial.metric is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from edge import measures
 from edge.contract import PARITY_ONLY, Contract, Metric
+from edge.detection import LEVELS
 from edge.errors import ContractError, GateError
 from edge.measures import AnyMeasure
 
@@ -48,6 +49,14 @@ def agreement(contract: Contract, scores: Array, reference: Array) -> float:
         moved = np.abs(scores.astype(np.float64) - reference.astype(np.float64)).reshape(len(scores), -1).max(axis=1)
         alike = alike | (moved <= min(contract.tolerance.onnx, contract.tolerance.tflite))
     return float(np.mean(alike))
+
+
+def agreement_name(contract: Contract) -> str:
+    """Say what it is that agrees: the best class, boxes, or answers of any other kind."""
+    if contract.metric.name in LEVELS:
+        return "agreement of boxes"
+    found = measures.MEASURES.get(contract.metric.name)
+    return "top-1 agreement" if found and found.classes else "agreement"
 
 
 def confusion(scores: Array, target: Array, classes: int) -> Array:

@@ -73,6 +73,15 @@ def test_each_broken_promise_refuses_the_file_in_words(file, change, fragment):
     assert fragment in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [("accuracy", "top-1 agreement"), ("map50", "agreement of boxes"), ("rmse", "agreement"), ("parity_only", "agreement")],
+)
+def test_what_agrees_is_called_what_it_is(file, metric, name):
+    promise = replace(PROMISE, metric=replace(PROMISE.metric, name=metric))
+    assert name in [check.name for check in checks(promise, onnx(file), GOOD)]
+
+
 def test_a_quantized_file_may_drift_and_replays_within_its_own_tolerance(file):
     variant = judge(PROMISE, int8(file, LITERT, LEGACY))
     assert variant.tolerance == 0.33  # 1.25 × 0.264, rounded up to two digits
