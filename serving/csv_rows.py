@@ -28,18 +28,25 @@ def text(content: bytes) -> str:
         raise InputError(f"the body is not UTF-8 at byte {error.start}, expected text") from None
 
 
-def rows(content: bytes, dtype: str) -> list[Array]:
+def rows(content: bytes, dtype: str, most: int) -> list[Array]:
     """Read rows of numbers: one input a line, no header line; empty lines are passed over.
+
+    Args:
+        content: The whole body.
+        dtype: The contract's dtype.
+        most: The most rows that are read; a body may have millions, which take minutes.
 
     Returns:
         (length,) arrays of `dtype`.
 
     Raises:
-        InputError: A cell is no number of that dtype; the message gives row and column, counted from 1.
+        InputError: There are more rows, or a cell is no number of that dtype; then the message gives row and column, counted from 1.
     """
-    found = []
+    found: list[Array] = []
     try:
         for number, cells in enumerate(csv.reader(text(content).splitlines(), strict=True), 1):
+            if cells and len(found) == most:
+                raise InputError(f"more than {most} inputs came, expected at most that; send several requests")
             if cells:
                 values = [_number(cell.strip(), number, column) for column, cell in enumerate(cells, 1)]
                 found.append(to_array(values, dtype, f"row {number}", 1))

@@ -75,11 +75,16 @@ def values(body: Body, contract: Contract, max_batch: int, max_pixels: int = MAX
     found, options = _with_options(body, contract, max_batch)
     if not found:
         raise InputError("there is no input, expected one or more")
-    if len(found) > max_batch:
-        raise InputError(f"{len(found)} inputs came, expected at most {max_batch}; send several requests")
+    _check_count(len(found), max_batch)
     if len(found) > 1 or max_pixels < MAX_PIXELS:
         check_pixels(found, max_pixels)
     return [Chosen(value, options) for value in found] if options else found
+
+
+def _check_count(count: int, most: int) -> None:
+    """Refuse what no request may have so many of, before each of them is looked at: a megabyte holds a hundred thousand."""
+    if count > most:
+        raise InputError(f"{count} inputs came, expected at most {most}; send several requests")
 
 
 def check_pixels(found: list[Any], most: int) -> None:
@@ -111,7 +116,7 @@ def _with_options(body: Body, contract: Contract, most: int) -> tuple[list[Any],
         options = document.pop("options", {}) if isinstance(document, dict) else {}
         if not isinstance(options, dict):
             raise InputError(f"options is {shown(options)}, expected an object with {' and '.join(offered)}")
-        return _from_document(document, contract), options
+        return _from_document(document, contract, most), options
     return _values(body, contract, most), {}
 
 
@@ -119,14 +124,14 @@ def _values(body: Body, contract: Contract, most: int) -> list[Any]:
     kind = body.media_type
     if kind in ("", *JSON_TYPES):
         document = parse(body.content)
-        return _objects(document) if takes_objects(contract) else _from_document(document, contract)
+        return _objects(document) if takes_objects(contract) else _from_document(document, contract, most)
     if kind == TEXT_TYPE and takes_texts(contract):
         return [csv_rows.text(body.content)]
     if kind == CSV_TYPE and takes_tables(contract):
         return [text_of(body.content, "the table")]
     if kind == CSV_TYPE and takes_rows(contract):
         tensor = contract.main.inputs[0]
-        return [_checked(row, contract, f"row {i}") for i, row in enumerate(csv_rows.rows(body.content, tensor.dtype), 1)]
+        return [_checked(row, contract, f"row {i}") for i, row in enumerate(csv_rows.rows(body.content, tensor.dtype, most), 1)]
     if not takes_pictures(contract):
         raise UnsupportedMediaError(f"Content-Type is {kind[:80]!r}, expected {', '.join(accepted_types(contract))}")
     if kind == FORM_TYPE:
@@ -169,7 +174,7 @@ def _objects(document: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _from_document(document: Any, contract: Contract) -> list[Any]:
+def _from_document(document: Any, contract: Contract, most: int) -> list[Any]:
     if not isinstance(document, dict) or len(document) != 1 or not document.keys() <= {"inputs", "instances"}:
         came = shown(sorted(document)) if isinstance(document, dict) else shown(document)
         raise InputError(f'the body is {came}, expected an object with "inputs" (one or a batch) or "instances" (a list), and nothing else')
@@ -177,6 +182,7 @@ def _from_document(document: Any, contract: Contract) -> list[Any]:
     if key == "instances":
         if not isinstance(data, list):
             raise InputError(f"instances is {shown(data)}, expected a list of inputs")
+        _check_count(len(data), most)
         return [_value(item, contract, f"instances[{i}]") for i, item in enumerate(data)]
     if isinstance(data, dict):
         return [_mapping(data, contract, "inputs")]
@@ -187,6 +193,7 @@ def _from_document(document: Any, contract: Contract) -> list[Any]:
     if array.ndim not in (*ranks, max(ranks) + 1):
         raise InputError(f"inputs is nested as {list(array.shape)}, expected {_wording(contract)}, or a list of such")
     many = array.ndim == max(ranks) + 1
+    _check_count(len(array) if many else 1, most)
     return [_checked(row, contract, "inputs") for row in (array if many else [array])]
 
 

@@ -76,7 +76,8 @@ REFUSED: list[tuple[str, str, str, dict[str, Any], int, str]] = [
         400,
         "is uint8 (1, 1, 1), expected uint8 (28, 28, 1)",
     ),
-    ("predict: too many", "POST", "/predict/tiny_rows", {"json": {"instances": [[1]] * 9}}, 400, "9 inputs came, expected at most 8"),
+    ("predict: too many", "POST", "/predict/tiny_rows", {"json": {"inputs": [[1]] * 9}}, 400, "9 inputs came, expected at most 8"),
+    ("predict: none is read of too many", "POST", "/predict/tiny_rows", {"json": {"instances": ["x"] * 9}}, 400, "9 inputs came, expected"),
     (
         "predict: lengths that differ",
         "POST",

@@ -44,7 +44,8 @@ def test_rows_are_inputs(client: TestClient, content: str, expected: Any) -> Non
         (b"1,2\n3", 400, "input 'x' comes in shapes"),
         (b"\xff", 400, "not UTF-8 at byte 0"),
         (b'"1', 400, "the body is no CSV"),
-        (b"1\n" * 9, 400, "9 inputs came, expected at most 8"),
+        (b"1\n" * 9, 400, "more than 8 inputs came, expected at most that"),
+        (b"1\n" * 8 + b"never read\n", 400, "more than 8 inputs came, expected at most that"),
     ],
 )
 def test_what_is_no_row_is_refused(check_refusal: Callable[..., None], content: bytes, code: int, words: str) -> None:
