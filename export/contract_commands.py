@@ -17,17 +17,20 @@ from export.given_order import Own, match
 from export.sandbox import Sandbox
 
 HELP = "write a first contract for a model file from elsewhere, or hold a contract against one"
+_TEXTS = {
+    "init": "write a first contract from the file's own signature; ask for what it cannot know",
+    "check": "say whether a contract is filled in and is that of the file",
+}
 LIMIT_S, MEMORY_BYTES = 300.0, 24 << 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
-    init = actions.add_parser("init", help="write a first contract from the file's own signature; ask for what it cannot know")
+    init, check = (actions.add_parser(name, help=text, description=text) for name, text in _TEXTS.items())
     init.add_argument("file", metavar="FILE", help="a model file, or a SavedModel or Hugging Face folder")
     init.add_argument("--out", type=Path, default=Path("contract.json"), metavar="JSON", help="where to write (default: contract.json)")
     init.add_argument("--name", metavar="NAME", help="the model's name, such as pets_mobilenet (default: the file's)")
-    check = actions.add_parser("check", help="say whether a contract is filled in and is that of the file")
     check.add_argument("file", metavar="FILE", help="a model file, or a SavedModel or Hugging Face folder")
     check.add_argument("contract", type=Path, metavar="CONTRACT", help="its contract.json")
     for each in (init, check):

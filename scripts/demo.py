@@ -6,6 +6,7 @@ digit over HTTP, answers the same digit with the edge command, compares all with
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import http.client
 import json
@@ -50,6 +51,7 @@ class Answer:
 
 def main() -> int:
     """Walk the road; give the exit code of the first command that failed, or 0."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     started = time.perf_counter()
     for stage in ("train", "export"):
         code = subprocess.run([*TANDEM, stage, NAME], check=False).returncode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from refused import SECTIONS
@@ -33,6 +33,6 @@ def render() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     PAGE.write_text(render(), encoding="utf-8")
     print(f"wrote {PAGE.name}")
-    sys.exit(0)

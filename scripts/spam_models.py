@@ -29,10 +29,10 @@ MODELS = {
 BEGIN = """# Spam
 
 Five recipes for one question, held against the same {count} messages, {spam} of them spam, that training never saw. The code of 80
-places is the course documents': 2 for a word that is typical of spam, 1 for another, 0 where the message has ended. Which words are
-typical is learned from the training messages alone; the documents chose them on all messages before they were parted, and so
-measured too much (`training/models/spam_trees.py` says how much). To call every message ham is right in {ham:.3f} of them, so F1
-on spam decides.
+places is that of the [course documents](../README.md#the-models): 2 for a word that is typical of spam, 1 for another, 0 where the
+message has ended. Which words are typical is learned from the training messages alone; the course documents chose them on all messages
+before they were parted, and so measured too much (`training/models/spam_trees.py` says how much). To call every message ham
+is right in {ham:.3f} of them, so F1 on spam decides.
 
     .venv/bin/python scripts/spam_models.py --train      trains and exports what has changed, and writes this page
 

@@ -25,10 +25,10 @@ HEADS = {
 }
 BEGIN = """# Heads for texts
 
-The course documents read reviews of films with five heads over the same embedding: the 2,000 most frequent words, 100 of each
-review, 32 features a word, a head, 256 hidden units. They are variants of `sentiment_lstm`; the last row is `sentiment_lstm` itself:
-18,000 words that begin with what they mean, no hidden layer, and logistic regression over words and pairs in the same graph. All
-learn from one split and are tested on another.
+The [course documents](../README.md#the-models) read reviews of films with five heads over the same embedding: the 2,000 most frequent
+words, 100 of each review, 32 features a word, a head, 256 hidden units. They are variants of `sentiment_lstm`; the last row is
+`sentiment_lstm` itself: 18,000 words that begin with what they mean, no hidden layer, and logistic regression over words and pairs in
+the same graph. All learn from one split and are tested on another.
 
     .venv/bin/python scripts/text_heads.py --train      trains and exports what has changed, and writes this page
 

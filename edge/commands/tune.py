@@ -20,7 +20,7 @@ HELP = "find the best file, runtime and number of threads on this device, and re
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("bundle", help="a released bundle, such as bundles/mnist_cnn/1.0.0 or the folder above it")
+    parser.add_argument("bundle", help="a released bundle: a name such as mnist_cnn, its folder, or a version's")
     parser.add_argument("--budget", type=float, help="largest loss of the contract's metric (default: the contract's metric_drop)")
     parser.add_argument("--threads", type=thread_counts, help="numbers of threads to try (default: 1, 2, 4 … up to the cores)")
     parser.add_argument("--target", choices=("device", "server", "browser"), help="try only files for it (default: every released file)")
