@@ -73,6 +73,7 @@ class Application:
             tasks.start_soon(self._sample)
             async with listening(self.admin, self._safety):
                 yield
+            self._registry.stop()
             await self.systems.close()
             await self.inference.close()
             tasks.cancel_scope.cancel()

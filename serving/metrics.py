@@ -40,6 +40,7 @@ class Metrics:
         self._device = Gauge(*_named(names.MODEL_DEVICE), registry=self._registry, multiprocess_mode="livemax")
         self._threads = Gauge(*_named(names.MODEL_THREADS), registry=self._registry, multiprocess_mode="livemax")
         self._memory = Gauge(*_named(names.MEMORY), registry=self._registry, multiprocess_mode="livesum")
+        self._facts: dict[tuple[str, str], list[Gauge]] = {}  # what is said of a model while it is ready
         self._tally = Tally(self._requests, self._errors, self._stages, self._batches)
         self.request = self._tally.request  # counts an answered request
         self.error = self._tally.error  # counts a refused or failed request
@@ -71,19 +72,25 @@ class Metrics:
             self._memory.set(held)
 
     def state(self, model: str, version: str, state: str) -> None:
-        """Say whether a model loads, answers, or cannot."""
+        """Say whether a model loads, answers, or cannot; what was said of it before holds no more."""
+        for fact in self._facts.pop((model, version), []):
+            fact.set(0)
         self._ready.labels(model, version).set(int(state == "ready"))
         for known in names.STATES:
             self._state.labels(model, version, known).set(int(state == known))
 
     def provider(self, model: str, version: str, runtime: str, provider: str, file: str) -> None:
         """Say what a model truly runs on."""
-        self._info.labels(model, version, runtime, provider, file).set(1)
+        self._say(model, version, self._info.labels(model, version, runtime, provider, file))
 
     def device(self, model: str, version: str, asked: str, taken: str, threads: int) -> None:
         """Say which device was asked for, which was taken, and with how many processor threads."""
-        self._device.labels(model, version, asked, taken).set(1)
+        self._say(model, version, self._device.labels(model, version, asked, taken))
         self._threads.labels(model, version).set(threads)
+
+    def _say(self, model: str, version: str, fact: Gauge) -> None:
+        fact.set(1)
+        self._facts.setdefault((model, version), []).append(fact)
 
     def sums(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
         """Give every value over all workers, by name and sorted labels."""

@@ -7,6 +7,7 @@ carry the load come here first; every other path is the web application's.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +104,7 @@ class InferencePath:
         self.scheduler.lanes.append(lane)
         self._lanes[entry.name, entry.version] = (model, lane)
         if known is not None:
-            task = asyncio.ensure_future(self._end(known[1]))
+            task = asyncio.ensure_future(self._end(entry.name, entry.version, known[1]))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
         return lane
@@ -111,14 +112,20 @@ class InferencePath:
     async def retire(self, name: str, version: str) -> None:
         """Close the queue of a model that is no longer to be served, finish what it has accepted, and forget it."""
         known = self._lanes.get((name, version))
-        if known is not None:
-            await self._end(known[1])
+        if known is None:
+            return
+        await self._end(name, version, known[1])
+        if self._lanes.get((name, version)) is known:  # else it was loaded again meanwhile, and has another queue
             self._lanes.pop((name, version))
             self._metrics.load(name, version, 0, 0.0, 0)
 
-    async def _end(self, lane: Lane) -> None:
-        await drained(lane)
-        self.scheduler.lanes.remove(lane)
+    async def _end(self, name: str, version: str, lane: Lane) -> None:
+        """Wait for all that a queue has accepted, however long: each has its deadline, and out of the scheduler none would be answered."""
+        await drained(lane, math.inf)
+        if lane in self.scheduler.lanes:  # not where it was retired and replaced at once
+            self.scheduler.lanes.remove(lane)
+        self._metrics.ran(name, version, lane.batches, lane.ran)
+        lane.batches = lane.ran = 0
 
     def sample_load(self) -> None:
         """Bring up to date what is not counted with each request: queues, batches, memory."""
@@ -274,10 +281,8 @@ class InferencePath:
         return min(int(given), self._settings.max_timeout_ms) / 1000
 
 
-async def drained(lane: Lane) -> None:
-    """Close a queue, and wait until what it has accepted is answered."""
-    lane.draining = True
-    for _ in range(int(DRAIN_S / 0.01)):
-        if lane.idle:
-            return
+async def drained(lane: Lane, seconds: float = DRAIN_S) -> None:
+    """Close a queue, and wait until what it has accepted is answered, at most for so long."""
+    lane.draining, until = True, time.monotonic() + seconds
+    while not lane.idle and time.monotonic() < until:
         await asyncio.sleep(0.01)

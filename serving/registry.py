@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +59,8 @@ class Registry:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Look for the models; none is loaded yet."""
         self._settings, self._metrics = settings, metrics
+        self._loading, self._changing = threading.Lock(), threading.Lock()  # one model at a time; one change of `entries` at a time
+        self._stopped = False
         self.entries = _wanted(settings)
         for entry in self.entries:
             metrics.state(entry.name, entry.version, entry.state.lower())
@@ -77,8 +80,16 @@ class Registry:
     def load(self) -> None:
         """Load every model, one after the other; takes as long as reading files and replaying golden inputs takes."""
         for entry in self.entries:
-            if entry.model is None and entry.path is not None:
+            with self._loading:
+                if entry.path is None or self._stopped or not self._has(entry):
+                    continue
                 self._load(entry, entry.path)
+                if not self._has(entry):
+                    self._forget(entry)
+
+    def stop(self) -> None:
+        """Load no more models: whoever waits for the end of `load` waits for one model at most."""
+        self._stopped = True
 
     def close(self) -> None:
         """Let every model go."""
@@ -110,12 +121,11 @@ class Registry:
             raise UnknownModelError(f"no model is called {shown(name)} below the bundles; export it there first")
         path = versions(root / name)[-1]
         entry = Entry(name, path.name, path)
-        self._load(entry, path)
-        if entry.model is None:
-            raise NotReadyError(f"{name} {path.name} was not loaded: {entry.message}")
-        replaced = [other for other in self.entries if other.name == name]
-        self.entries = sorted([other for other in self.entries if other.name != name] + [entry], key=_order)
-        return entry, replaced
+        with self._loading:
+            self._load(entry, path)
+            if entry.model is None:
+                raise NotReadyError(f"{name} {path.name} was not loaded: {entry.message}")
+            return entry, self._exchange(name, entry)
 
     def remove(self, name: str) -> list[Entry]:
         """Serve a model no longer, in none of its versions; gives its entries, which still answer what they have accepted.
@@ -124,11 +134,7 @@ class Registry:
             UnknownModelError: It is not served.
         """
         self.find(name)
-        removed = [entry for entry in self.entries if entry.name == name]
-        self.entries = [entry for entry in self.entries if entry.name != name]
-        for entry in removed:
-            self._metrics.state(entry.name, entry.version, "unavailable")
-        return removed
+        return self._exchange(name)
 
     def find(self, name: str, version: str | None = None) -> Entry:
         """Give a model by name, the newest of its versions that are served, or by version.
@@ -146,6 +152,24 @@ class Registry:
         listed = ", ".join(sorted({entry.name for entry in self.entries})) or "none"
         raise UnknownModelError(f"no model is called {name!r}; the models are {listed}")
 
+    def _has(self, entry: Entry) -> bool:
+        """Tell whether this entry, and not another of its name and version, is still asked for."""
+        return any(other is entry for other in self.entries)
+
+    def _exchange(self, name: str, *entries: Entry) -> list[Entry]:
+        """Put entries in the place of those of a name; gives those that were there."""
+        with self._changing:
+            gone = [other for other in self.entries if other.name == name]
+            self.entries = sorted([*(other for other in self.entries if other.name != name), *entries], key=_order)
+        for other in gone:
+            self._forget(other)
+        return gone
+
+    def _forget(self, entry: Entry) -> None:
+        """Say that an entry is not served, unless another of its name and version is."""
+        if not any((other.name, other.version) == (entry.name, entry.version) for other in self.entries):
+            self._metrics.state(entry.name, entry.version, "unavailable")
+
     def _load(self, entry: Entry, path: Path) -> None:
         try:
             entry.threads = self._settings.threads or 1
@@ -161,7 +185,8 @@ class Registry:
         else:
             self._tell(entry, entry.model)
             return
-        self._metrics.state(entry.name, entry.version, "unavailable")
+        if not any(other.model and (other.name, other.version) == (entry.name, entry.version) for other in self.entries):
+            self._metrics.state(entry.name, entry.version, "unavailable")
 
     def _tell(self, entry: Entry, model: Model) -> None:
         """Say in metrics and log what a model truly runs on, and what was measured."""
