@@ -75,14 +75,16 @@ class Cache:
         return [entry for _, entry in sorted(self._entries(), key=lambda pair: pair[0])]
 
     def _entries(self) -> Iterator[tuple[float, Kept]]:
+        """Give each entry with the time of its last use; those that another export takes away meanwhile are left out."""
         for place in self.folder.iterdir() if self.folder.is_dir() else []:
             facts = _facts(place)
-            if facts is not None:
-                size = sum(path.stat().st_size for path in place.iterdir())
-                yield (
-                    place.stat().st_mtime,
-                    Kept(place, facts["step"], facts["words"], facts["sources"], facts["environment"], size),
-                )
+            if facts is None:
+                continue
+            try:
+                size, used = sum(path.stat().st_size for path in place.iterdir()), place.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            yield used, Kept(place, facts["step"], facts["words"], facts["sources"], facts["environment"], size)
 
     def _keep(self, place: Path, facts: dict[str, Any], results: Mapping[str, Path], report: dict[str, Any]) -> None:
         """Keep a result; where that is not possible, the export goes on without."""

@@ -61,8 +61,10 @@ def plans(contract: Contract) -> list[Plan]:
     `auto` chooses among the TFLite recipes in `AUTO`, of which one is released (`export.choose`).
 
     Raises:
-        ContractError: The contract names a recipe that does not exist, or one for no target that it has.
+        ContractError: The contract names no target, a recipe that does not exist, or one for no target that it has.
     """
+    if not contract.targets:
+        raise ContractError(f"{contract.name}: targets is empty, so there is nothing to make; expected server, device or browser")
     wanted = [recipe for name in (AUTO if contract.recipes == "auto" else contract.recipes) for recipe in _wanted(contract, name)]
     large, small = ([r for r in wanted if r.format == format] for format in ("onnx", "tflite"))
     if "server" in contract.targets and not any(recipe.exact for recipe in large):

@@ -230,13 +230,18 @@ def _cores() -> int:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let a polite request to end (SIGTERM) end the work as Ctrl-C does: children stopped, nothing half-written."""
+    """Let a request to end (SIGTERM, or SIGHUP of a closed terminal) do as Ctrl-C does: children stopped, nothing half-written."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    earlier = signal.signal(signal.SIGTERM, interrupt)
+    # `nohup` has SIGHUP ignored, and means it.
+    earlier = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    taken = {number: handler for number, handler in earlier.items() if handler is not signal.SIG_IGN}
+    for number in taken:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, earlier)
+        for number, handler in taken.items():
+            signal.signal(number, handler)

@@ -6,15 +6,19 @@ The last line on standard output is the report as JSON; everything that converte
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import json
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edge.errors import EXIT_CONVERSION, EXIT_ENVIRONMENT, ConversionError, TandemError
 from export import programs
+
+_PDEATHSIG = 1
 
 # Steps that work on a file of ours; every other one depends on the kind of program (`export.programs`).
 STEPS: Mapping[str, str] = {
@@ -39,6 +43,15 @@ def main(argv: list[str]) -> int:
         report, code = _run(step, request)
     print(json.dumps(report))
     return code
+
+
+def _end_with_parent() -> None:
+    """Be killed when the export is, for want of memory or by hand: nobody else would end a converter that hangs.
+
+    Source: prctl(2), PR_SET_PDEATHSIG, which Linux alone has.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
 
 
 def _run(step: str, request: dict[str, str]) -> tuple[dict[str, object], int]:
@@ -90,4 +103,5 @@ def _function(step: str, request: dict[str, str]) -> Callable[..., dict[str, obj
 
 
 if __name__ == "__main__":
+    _end_with_parent()
     sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,7 @@ from edge.contract import Contract
 from edge.errors import BudgetError, GateError, TandemError
 from edge.storage import sha256_file
 from edge.variants import RUNTIMES_OF, Variant
-from export.candidate import Candidate, Trial
+from export.candidate import Candidate, Trial, plans
 from export.metric import agreement_name
 
 SLACK = 1.25
@@ -68,9 +68,11 @@ def resolution(loss: tuple[float, float, float], samples: int) -> float:
 
 
 def size_check(contract: Contract, candidate: Candidate) -> Check | None:
-    """Hold the size of a device file against the budget; the first recipe is the one that the budget is made for."""
+    """Hold the size of a device file against the budget, which a float file has no part in where a quantized one stands before it."""
     limit = contract.budget.size_bytes
-    if limit is None or "device" not in candidate.plan.targets or not candidate.plan.quantized:
+    if limit is None or "device" not in candidate.plan.targets:
+        return None
+    if not candidate.plan.quantized and any(plan.quantized and "device" in plan.targets for plan in plans(contract)):
         return None
     size = candidate.path.stat().st_size
     return Check("size", f"{size} bytes", f"≤ {limit} bytes", size <= limit)

@@ -12,6 +12,7 @@ import numpy as np
 from edge.contract import Contract, Tensor
 from edge.errors import InputError
 from edge.storage import load_npz
+from export.metric import misfit
 
 Array = np.ndarray[Any, Any]
 GOLDEN, CALIBRATION, PARTED = 8, 256, 32
@@ -54,6 +55,9 @@ def read_evaluation(path: Path, promise: Contract) -> dict[str, Array]:
     if target is None or target.ndim == 0 or len(target) != count:
         came = "no array 'target'" if target is None else f"'target' is {target.shape}"
         raise InputError(f"{path}: {came}, expected {count} classes or values, one a sample; or leave --eval away for parity only")
+    problem = misfit(promise, target)
+    if problem:
+        raise InputError(f"{path}: {problem}")
     if target.dtype.kind in "iu":
         target = target.astype(np.int64)
         labels = len(promise.labels)

@@ -16,6 +16,7 @@ from edge.errors import BundleError, InputError
 from edge.golden import Golden
 from edge.storage import load_npz, verify
 from export import programs
+from export.metric import misfit
 
 Array = np.ndarray[Any, Any]
 UNLISTED = frozenset({"training.json", "curves.png", "confusion.png", "reliability.png", "values.png", "run.html", "given.json"})
@@ -55,19 +56,27 @@ def open_handover(folder: Path) -> Handover:
     sums = verify(folder, UNLISTED)
     promise = contract.load(folder / "contract.json")
     program = programs.find(sums, str(folder))
+    _check_assets(promise, sums, folder)
     calibration, evaluation = _samples(folder / "calibration.npz"), _samples(folder / "eval.npz")
     samples = golden.load(folder / "golden.npz", promise)
     golden.replay_steps(samples, promise, folder / "assets")
-    inputs = {t.name: _input(evaluation, t, folder / "eval.npz") for t in promise.main.inputs}
+    inputs = _inputs(evaluation, promise, folder / "eval.npz")
     return Handover(
         folder=folder,
         contract=promise,
         program=folder / program,
-        calibration={t.name: _input(calibration, t, folder / "calibration.npz") for t in promise.main.inputs},
+        calibration=_inputs(calibration, promise, folder / "calibration.npz"),
         evaluation=inputs,
         target=_target(evaluation, promise, folder / "eval.npz"),
         golden=samples,
     )
+
+
+def _check_assets(promise: Contract, listed: Mapping[str, str], folder: Path) -> None:
+    """Refuse a hand-over without a file that its contract names, whether or not a step reads it."""
+    missing = next((path for path in promise.assets.values() if f"assets/{path}" not in listed), None)
+    if missing is not None:
+        raise BundleError(f"{folder / 'assets' / missing}: missing, but the contract names it as an asset; train again")
 
 
 def _target(arrays: Mapping[str, Array], promise: Contract, path: Path) -> Array | None:
@@ -79,6 +88,9 @@ def _target(arrays: Mapping[str, Array], promise: Contract, path: Path) -> Array
         return None
     if target is None or target.ndim == 0 or len(target) != count:
         raise BundleError(f"{path}: no 'target' with one class or value per sample; the gate measures the metric on it")
+    problem = misfit(promise, target)
+    if problem:
+        raise BundleError(f"{path}: {problem}")
     _check_classes(target, promise, path)
     return target
 
@@ -100,10 +112,20 @@ def _samples(path: Path) -> dict[str, Array]:
         raise BundleError(str(error)) from None
 
 
+def _inputs(arrays: Mapping[str, Array], promise: Contract, path: Path) -> dict[str, Array]:
+    """Hold a set of samples against the contract's inputs, which hold equally many."""
+    found = {tensor.name: _input(arrays, tensor, path) for tensor in promise.main.inputs}
+    counts = {name: len(array) for name, array in found.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{count} of {name!r}" for name, count in counts.items())
+        raise BundleError(f"{path}: {told}, expected as many samples of each input")
+    return found
+
+
 def _input(arrays: Mapping[str, Array], tensor: Tensor, path: Path) -> Array:
     """Hold a set of samples against the contract's tensor."""
     array = arrays.get(f"input/{tensor.name}")
-    if array is None or len(array) == 0:
+    if array is None or array.ndim == 0 or len(array) == 0:
         raise BundleError(f"{path}: no samples for input {tensor.name!r}; expected 'input/{tensor.name}' {tensor.dtype} {tensor.shape}")
     if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape):
         raise BundleError(f"{path}: input {tensor.name!r} is {array.dtype} {array.shape}, expected {tensor.dtype} {tensor.shape}")

@@ -32,6 +32,30 @@ def decisive(metric: Metric, contract: Contract | None = None) -> AnyMeasure:
     return found
 
 
+def misfit(contract: Contract, target: Array) -> str:
+    """Say what is wrong with the targets of a metric, (N, …), of which numpy would measure something else without a word.
+
+    It stretches (N,) over outputs (N, 1) to (N, N), and finds the best of a single score in every answer alike.
+
+    Returns:
+        What came and what is expected; empty where they fit, or where the metric is none (`decisive` says so).
+    """
+    metric, shape = contract.metric.name, contract.main.outputs[0].shape
+    measure = measures.MEASURES.get(metric)
+    if measure is not None and measure.classes and (len(shape) < 2 or shape[-1] == 1):
+        return f"{metric} takes the best of several scores, but the output is {list(shape)}; give the model a score for each class"
+    if metric in LEVELS:
+        expected: tuple[int | str, ...] = ("batch", "boxes", 5)
+    elif measure is None or measure.among:
+        return ""
+    else:
+        expected = shape[:-1] if measure.classes else shape
+    fits = len(target.shape) == len(expected) and all(a == b or isinstance(a, str) for a, b in zip(expected, target.shape, strict=True))
+    if fits and target.dtype.kind in "biuf":
+        return ""
+    return f"'target' is {target.dtype} {list(target.shape)}, but {metric} of outputs {list(shape)} needs numbers {list(expected)}"
+
+
 def agreement(contract: Contract, scores: Array, reference: Array) -> float:
     """Give the share of samples that are answered alike, of (N, …) answers.
 

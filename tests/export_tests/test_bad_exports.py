@@ -170,7 +170,7 @@ def test_a_full_disk_fails_with_6(tiny_export, tmp_path, repository):
     assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_export_ends_its_children_and_leaves_nothing(tiny_export, tmp_path, repository, number):
     before = content(tmp_path)
     shutil.rmtree(tmp_path / "bundles" / "tiny" / ".cache")

@@ -149,6 +149,15 @@ def test_the_budget_holds_for_the_quantized_device_file(file):
     assert verdict(PROMISE, int8(file, LITERT, LEGACY))[0] is None
 
 
+def test_the_budget_holds_for_the_float_file_where_a_device_gets_no_other(file):
+    file.write_bytes(b"x" * 101)
+    alone = Candidate(Plan("tflite", "fp32", ("device",)), file, IO, (), (replace(LITERT, difference={"y": 1e-6}),))
+    promise = replace(PROMISE, requires_runtimes=("ai-edge-litert",))
+    assert judge(promise, alone).file == "model.fp32.tflite", "beside a quantized file, which the budget is for"
+    with pytest.raises(BudgetError, match="size is 101 bytes, allowed ≤ 100 bytes"):
+        judge(replace(promise, recipes=("fp32",)), alone)
+
+
 def test_a_metric_for_which_lower_is_better_has_its_floor_above(file):
     lower = replace(PROMISE, metric=Metric("accuracy", "lower", 0.96))
     assert judge(lower, onnx(file)).metric == 0.95
@@ -171,5 +180,7 @@ def test_plans_follow_targets_and_recipes():
     auto = [plan.recipe for plan in plans(replace(PROMISE, recipes="auto"))]
     assert auto[:2] == ["fp32", "static_wi8_ai8"], "the server's float file, then integers before all others"
     assert auto[-1] == "fp32"
+    with pytest.raises(ContractError, match="targets is empty"):
+        plans(replace(PROMISE, targets=()))
     with pytest.raises(ContractError, match="recipes names 'int3'"):
         plans(replace(PROMISE, recipes=("int3",)))

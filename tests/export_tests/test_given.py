@@ -65,6 +65,14 @@ def test_with_right_answers_the_metric_is_measured_and_its_floor_holds(bring, tm
     assert "accuracy is 0.0000, allowed ≥ 0.9" in said
 
 
+def test_right_answers_of_another_shape_are_refused_and_not_stretched_over_the_answers(bring, tmp_path):
+    contract = stated("one", [("x", "float32", [6])], [("y", "float32", [1])], metric={"name": "rmse", "direction": "lower", "floor": 0.1})
+    x = models.rows(50)
+    code, said = bring(models.linear(tmp_path / "net.onnx"), contract, {"x": x}, x=x, target=np.zeros(50, np.float32))
+    assert code == 7, said
+    assert "needs numbers ['batch', 1]" in said
+
+
 def test_a_file_of_batch_one_is_asked_row_by_row(bring, tmp_path):
     code, said = bring(models.linear(tmp_path / "one.onnx", batch=1), LINEAR, {"x": models.rows()})
     assert code == 0, said

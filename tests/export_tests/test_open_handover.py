@@ -38,6 +38,14 @@ FAULTS = [
     ),
     ("no target", lambda f: change_npz(f, "eval.npz", target=None), BundleError, "no 'target'"),
     ("too few targets", lambda f: change_npz(f, "eval.npz", target=np.zeros(3, np.int64)), BundleError, "no 'target'"),
+    (
+        "targets of another shape",
+        lambda f: change_npz(f, "eval.npz", target=np.zeros((200, 1), np.int64)),
+        BundleError,
+        "needs numbers ['batch']",
+    ),
+    ("no samples but a number", lambda f: change_npz(f, "eval.npz", **{"input/image": np.uint8(3)}), BundleError, "no samples for input"),
+    ("an asset that is not there", lambda f: change_contract(f, assets={"words": "words.txt"}), BundleError, "names it as an asset"),
     ("wrong dtype", lambda f: change_npz(f, "eval.npz", **{"input/image": np.zeros((200, 28, 28, 1), np.float32)}), BundleError, "float32"),
     (
         "wrong shape",

@@ -1,7 +1,9 @@
 """Children that crash, hang, lie or refuse become errors with the right exit code; the parent lives."""
 
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +75,31 @@ def test_an_unknown_failure_inside_a_conversion_step_is_one_line(tmp_path):
         Sandbox(tmp_path, tmp_path / "logs").convert("reference", request)
     assert "\n" not in str(caught.value)
     assert "none" in str(caught.value)
+
+
+HANGS = """
+import json, runpy, time
+json.loads = lambda text: print("reads its request", flush=True) or time.sleep(60)
+runpy.run_module("export.convert", run_name="__main__")
+"""
+STARTS = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1], "step", sys.argv[2]])
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def test_a_conversion_ends_when_the_export_is_killed(tmp_path):
+    (tmp_path / "request").write_text("{}")
+    words = [sys.executable, "-c", STARTS, HANGS, str(tmp_path / "request")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        number, said = parent.stdout.readline().strip(), parent.stdout.readline()
+        parent.kill()
+    assert said == "reads its request\n"
+    stat = Path(f"/proc/{number}/stat")
+    for _ in range(200):
+        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    pytest.fail("it lives on")
