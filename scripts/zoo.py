@@ -30,6 +30,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="only these models; all where none is named")
     parser.add_argument("--train", action="store_true", help="train and export them first; what has not changed is skipped")
     asked = parser.parse_args(words)
+    if unknown := set(asked.models) - set(discover.names()):
+        parser.error(f"{', '.join(sorted(unknown))}: no recipe is called so; 'tandem train --list' names them")
     ours = [name for name in discover.names() if name not in zoo_page.OWN_DATA]
     models = asked.models or ours
     failed = {model: code for model in models if asked.train and (code := make(model))}

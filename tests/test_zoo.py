@@ -56,6 +56,16 @@ def test_a_model_that_is_its_own_judge_shows_no_figure_of_its_own(page):
     assert "**0**" not in text
 
 
+def test_a_name_that_no_recipe_has_is_refused(page, capsys, monkeypatch, tmp_path):
+    import zoo
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        zoo.main(["mnist_cnm"])
+    assert "mnist_cnm: no recipe is called so" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_model_without_a_bundle_is_named(page):
     text = page.render(["model_a", "model_b"], {"model_a": ROW}, {})
     assert "`model_b`: no released bundle" in text
