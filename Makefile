@@ -74,8 +74,8 @@ test-pi: dev ## Hold three models on emulated Raspberry Pis against this machine
 	@$(BIN)/python scripts/emulated_pi.py build bookworm >/dev/null
 	@$(PYTEST) -m "pi and not slow" tests/test_emulated_pi.py
 
-pi: dev ## The same for every released model and every system, and write docs/emulated-pi.md; an hour
-	@$(BIN)/python scripts/emulated_pi.py prove --every-system --page
+pi: dev ## Compare what docs/emulated-pi.md does not show yet, every released model on every system, and write it; hours where all is new
+	@$(BIN)/python scripts/emulated_pi.py prove --every-system --new --page
 	@$(BIN)/python scripts/emulated_pi.py memory --page
 
 ci: test test-pi ## What a change has to pass: test, then test-pi

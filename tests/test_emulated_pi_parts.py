@@ -22,7 +22,7 @@ from pi.initramfs import archive
 from pi.place import Job
 from pi.processors import PROCESSORS
 from pi.proof_command import guests
-from pi.released import released
+from pi.released import Release, released
 from pi.systems import REQUIREMENTS, RUNTIMES, SYSTEMS, libraries
 
 from edge.contract import Tolerance
@@ -199,7 +199,7 @@ def test_samples_come_from_the_bundles_own_hand_over(tmp_path, bundle, handover,
     shutil.copy(handover / "eval.npz", runs)
     (runs / "contract.json").write_bytes((bundle / "contract.json").read_bytes() + (b" " if changed else b""))
     (release,) = released(bundle.parents[1], tmp_path, ["mnist_cnn"])
-    assert release.write_samples(tmp_path / "samples.npz") == (0 if changed else 200)
+    assert release.write_samples(tmp_path / "samples.npz", release.samples) == (0 if changed else 200)
 
 
 def test_a_model_that_is_not_released_is_refused(tmp_path):
@@ -269,6 +269,12 @@ def test_what_the_page_shows_need_not_be_compared_again(changed, expected):
     row = {"system": "bookworm", "processor": "cortex-a72", "runtime": "onnxruntime", "model": "a", "sha256": "0", "verdict": EQUAL}
     row["version"] = SYSTEMS["bookworm"].version("onnxruntime")
     assert page.known([{**row, **changed}])(guest, release) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [(50_000_000, 200), (50_000_001, 20)], ids=["small", "large"])
+def test_a_large_model_answers_fewer_samples(tmp_path, size, expected):
+    variants = (SimpleNamespace(size_bytes=1000), SimpleNamespace(size_bytes=size))
+    assert Release(tmp_path, SimpleNamespace(), variants, None).samples == expected
 
 
 def test_no_samples_are_refused(repository):

@@ -17,6 +17,8 @@ BOOT = """echo root:x:0:0:root:/guide:/bin/bash > /etc/passwd
 echo root:x:0: > /etc/group
 echo 0123456789abcdef0123456789abcdef > /etc/machine-id
 [ -e /bin/sh ] || /busybox ln -s bash /bin/sh
+/busybox mkdir -p /etc/ssl/certs
+/busybox cat /usr/share/ca-certificates/mozilla/*.crt > /etc/ssl/certs/ca-certificates.crt
 {body}
 exec /lib/systemd/systemd --unit=guide.target --show-status=no --log-target=journal
 """

@@ -22,8 +22,9 @@ BOARDS = {processor.qemu: processor.board for processor in PROCESSORS.values()}
 WHOSE = ("system", "processor", "runtime", "model")  # whose files at one place are replaced together
 HEAD = """# On an emulated Raspberry Pi
 
-Every released file answers its golden inputs and up to 200 samples of the test split twice: on the x86-64 machine that
-runs this, and on an emulated Pi; the outputs are compared value by value. This page is written from those comparisons by
+Every released file answers its golden inputs and up to 200 samples of the test split (20 where a model has more than 50 MB)
+twice: on the x86-64 machine that runs this, and on an emulated Pi; the outputs are compared value by value. This page is
+written from those comparisons by
 
 ```text
 python scripts/emulated_pi.py prove --page             # every model, Debian bookworm, Pi 4 and Pi 5

@@ -12,7 +12,7 @@ from edge.variants import Variant
 from pi.comparison import FAILED, Row, bound, differences, exact, verdict
 from pi.guest import Guest
 from pi.place import Job, Report, Tell, here, there
-from pi.released import TEST_SAMPLES, Release
+from pi.released import Release
 from training.progress import Bar, bar, say
 
 SAMPLES = "samples.npz"
@@ -25,7 +25,7 @@ def prove(
     releases: Sequence[Release],
     guests: Sequence[Guest],
     known: Known | None = None,
-    most: int = TEST_SAMPLES,
+    most: int | None = None,
 ) -> Iterator[list[Row]]:
     """Run files on guests, and yield the rows of a model on a runtime as soon as they are there.
 
@@ -33,7 +33,7 @@ def prove(
         releases: What was released.
         guests: Emulated Pis, each with one runtime.
         known: Tells what need not be run again; None for nothing.
-        most: Samples of the test split, at most.
+        most: Samples of the test split, at most; None for what is enough for each model.
 
     Raises:
         SetupError: A tool is missing, or something cannot be downloaded.
@@ -45,7 +45,7 @@ def prove(
                 say(f"{number} of {len(runs)}: {release.name}")
             with tempfile.TemporaryDirectory() as name:
                 work = Path(name)
-                count = release.write_samples(work / SAMPLES, most) if wanted else 0
+                count = release.write_samples(work / SAMPLES, most or release.samples) if wanted else 0
                 for runtime in dict.fromkeys(guest.runtime for guest in wanted):
                     mine = _answered(release, runtime, None, count, work / "here", lambda: None)
                     yield [

@@ -16,7 +16,7 @@ from pi.comparison import EQUAL, FAILED, WITHIN, Row
 from pi.guest import Guest
 from pi.processors import PROCESSORS
 from pi.proof import prove
-from pi.released import TEST_SAMPLES, released
+from pi.released import LARGE_BYTES, LARGE_SAMPLES, TEST_SAMPLES, released
 from pi.systems import RUNTIMES, SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,8 @@ def add(commands: Any) -> None:
     parser.add_argument("--bundles", type=Path, default=ROOT / "bundles", help="where released bundles are")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs", help="where hand-overs are, for test samples")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every row as JSON")
-    parser.add_argument("--samples", type=int, default=TEST_SAMPLES, metavar="N", help=f"of the test split (default: {TEST_SAMPLES})")
+    enough = f"{TEST_SAMPLES}, of models over {LARGE_BYTES // 10**6} MB {LARGE_SAMPLES}"
+    parser.add_argument("--samples", type=int, metavar="N", help=f"of the test split (default: {enough})")
     parser.add_argument("--new", action="store_true", help=f"leave out what docs/{page.PAGE.name} shows of the same files already")
     parser.add_argument("--page", action="store_true", help=f"put the rows into docs/{page.PAGE.name}")
     parser.set_defaults(act=run)
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         TandemError: There is no such bundle, a tool is missing, or something cannot be downloaded.
     """
-    if args.samples < 1:
+    if args.samples is not None and args.samples < 1:
         raise UsageError(f"--samples {args.samples}: expected 1 or more")
     releases = released(args.bundles, args.runs, args.model)
     systems = list(SYSTEMS) if args.every_system else args.system or ["bookworm"]

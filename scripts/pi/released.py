@@ -15,6 +15,7 @@ from edge.storage import load_npz, save_npz
 from edge.variants import Variant
 
 TEST_SAMPLES = 200
+LARGE_BYTES, LARGE_SAMPLES = 50_000_000, 20  # an emulator takes seconds for each answer of such a model
 WHOLE_NUMBERS = "static_wi8_ai8"  # the recipe that calculates in integers, whose answers do not depend on the processor
 
 
@@ -32,11 +33,16 @@ class Release:
         """The model's name."""
         return self.folder.parent.name
 
+    @property
+    def samples(self) -> int:
+        """How many test samples are enough: fewer where a file is large."""
+        return LARGE_SAMPLES if max(variant.size_bytes for variant in self.variants) > LARGE_BYTES else TEST_SAMPLES
+
     def files(self, runtime: str) -> list[Variant]:
         """Return the files that passed on a runtime when they were released."""
         return [variant for variant in self.variants if runtime in variant.passed]
 
-    def write_samples(self, path: Path, most: int = TEST_SAMPLES) -> int:
+    def write_samples(self, path: Path, most: int) -> int:
         """Write at most so many test samples, inputs by name, spread over the split; give how many, 0 where there is no hand-over."""
         if self.handover is None:
             return 0

@@ -235,7 +235,8 @@ _CONTRACT = Contract(
     targets=("server", "device"),
     recipes=("fp32", "dynamic_wi8_afp32", "weight_only_wi8_afp32"),
     requires_runtimes=("onnxruntime", "ai-edge-litert"),
-    tolerance=Tolerance(onnx=1e-4, tflite=1e-4, agreement=0.95, metric_drop=0.02),
+    # The cell's values reach 142, where float32 itself steps by 1.5e-5; a 32-bit Arm moves them by 5.5e-4, 4 in a million.
+    tolerance=Tolerance(onnx=1e-4, tflite=1e-3, agreement=0.95, metric_drop=0.02),
     budget=Budget(size_bytes=450_000),  # of the quantized files for devices
     licence="Apache-2.0",
     source="Jane Austen's six novels (Project Gutenberg, by janeaustenr)",

@@ -7,11 +7,11 @@ Size:     82,186 parameters; 181 kB with int8 weights
 Source:   long short-term memory (Hochreiter and Schmidhuber, 1997), with a forget gate (Gers et al., 2000); the course documents,
           whose network this is, report no figure
 
-For devices the 28 steps are written out, and two files are released, both proved on both TFLite runtimes: int8 weights with
-arithmetic in float32 (181 kB, accuracy 0.9914, nothing lost) and int8 throughout (429 kB, 0.9915, 99.85 % of the answers the
-same): the ranges of 28 steps take more room than int8 saves. Not released: dynamic ranges, right on ai-edge-litert (0.9914) and
-wrong on tflite-runtime 2.14 (0.1028), where each step is one more of the layers that it computes wrongly without a word; and
-16-bit activations, likewise (0.9914 and 0.1135).
+For devices the 28 steps are written out, and int8 weights with arithmetic in float32 are released (181 kB, accuracy 0.991,
+nothing lost), proved on both TFLite runtimes. Not released: int8 throughout (429 kB, 0.9903), since the ranges of 28 steps take
+more room than int8 saves, and on tflite-runtime 2.14 an emulated Pi's logits were up to 0.83 from this machine's, beyond the
+0.8 that the file had proved; dynamic ranges, right on ai-edge-litert and wrong on tflite-runtime 2.14 (0.1028), where each step
+is one more of the layers that it computes wrongly without a word; and 16-bit activations, likewise (0.1135).
 
 The graph takes raw pixels, uint8 NHWC; cast and scaling are part of it.
 """
@@ -55,9 +55,9 @@ class MnistRnn(nn.Module):
 _CONTRACT = replace(
     image_classifier("mnist_rnn", mnist.CLASSES, mnist.SIDE, mnist.SIDE, 1, meaning="white digit on black"),
     description="Which digit is in the picture, read row by row.",
-    recipes=("weight_only_wi8_afp32", "static_wi8_ai8"),
+    recipes=("weight_only_wi8_afp32",),
     metric=Metric("accuracy", "higher", floor=0.985),
-    budget=Budget(size_bytes=450_000),  # of the file for devices
+    budget=Budget(size_bytes=200_000),  # of the file for devices
     source="MNIST (LeCun, Cortes, Burges)",
 )
 
