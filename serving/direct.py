@@ -68,7 +68,7 @@ class DirectProtocol(BoundedProtocol):
     def on_message_begin(self) -> None:
         """Begin to count; uvicorn's scope is made where it is needed."""
         self._open = self._in_head = True
-        self._head = 0
+        self._head = self._beside = 0
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
