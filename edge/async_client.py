@@ -15,6 +15,7 @@ import numpy as np
 
 from edge import calls
 from edge.calls import Call, Events
+from edge.client import bearer
 from edge.contract import Contract, loads
 from edge.errors import RemoteError, RuntimeMissingError
 from edge.generation import DEFAULT_LENGTH, Piece
@@ -41,7 +42,7 @@ class AsyncClient:
             tls: Certificates, where the system's authorities do not know the server's or it asks for one of the caller's.
 
         Raises:
-            UsageError: The address cannot be used, or certificates came for one without TLS.
+            UsageError: The address or the token cannot be used, or certificates came for an address without TLS.
             SetupError: A certificate cannot be used.
             RuntimeMissingError: httpx is not installed.
         """
@@ -54,12 +55,12 @@ class AsyncClient:
                 "the asynchronous client needs httpx, not installed here: install the extra async of tandem-edge"
             ) from None
         self._base = url.rstrip("/")
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._failed = (self._httpx.HTTPError, self._httpx.InvalidURL)
         limits = self._httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._client = self._httpx.AsyncClient(
             timeout=self._httpx.Timeout(timeout, pool=None),
             limits=limits,
-            headers=headers,
+            headers=bearer(token),
             trust_env=False,
             verify=True if tls is None else tls.context(url),
         )
@@ -146,10 +147,10 @@ class AsyncClient:
             async with self._client.stream(call.method, self._base + call.path, content=call.body, headers=dict(call.headers)) as response:
                 if response.status_code >= 400:
                     raise calls.refused(where, response.status_code, await response.aread(), response.headers, response.reason_phrase)
-                async for line in response.aiter_lines():
+                async for line in _lines(response):
                     for piece in events.feed(line):
                         yield piece
-        except self._httpx.HTTPError as error:
+        except self._failed as error:
             raise calls.unreachable(self._url, error) from None
         events.finish()
 
@@ -179,8 +180,17 @@ class AsyncClient:
         """Send a request and read the whole answer; only what the server accepted comes back."""
         try:
             response = await self._client.request(call.method, self._base + call.path, content=call.body, headers=dict(call.headers))
-        except self._httpx.HTTPError as error:
+        except self._failed as error:
             raise calls.unreachable(self._url, error) from None
         if response.status_code >= 400:
             raise calls.refused(f"{self._url}{call.path}", response.status_code, response.content, response.headers, response.reason_phrase)
         return response
+
+
+async def _lines(response: Any) -> AsyncIterator[str]:
+    """Give the lines of a stream as they come. httpx's own end at U+2028 and U+0085 too, which a text may hold."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.decode("utf-8", "replace").rstrip("\r")

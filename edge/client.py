@@ -20,7 +20,7 @@ import numpy as np
 from edge import calls
 from edge.calls import TIMEOUT_HEADER, Call, Events
 from edge.contract import Contract, loads
-from edge.errors import RemoteError
+from edge.errors import RemoteError, UsageError
 from edge.generation import DEFAULT_LENGTH, Piece
 from edge.json_tensors import parse
 from edge.protocol import HEADER_LENGTH, InferResponse, decode_response
@@ -29,6 +29,7 @@ from edge.tls import Tls
 __all__ = ["TIMEOUT_HEADER", "Client"]
 Array = np.ndarray[Any, Any]
 _GONE = (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+_FAILED = (OSError, http.client.HTTPException, UnicodeError)  # the last: of a host's name that no name server could be asked for
 _Answer = tuple[http.client.HTTPResponse, bytes]
 
 
@@ -48,18 +49,21 @@ class Client:
             tls: Certificates, where the system's authorities do not know the server's or it asks for one of the caller's.
 
         Raises:
-            UsageError: The address cannot be used, or certificates came for one without TLS.
+            UsageError: The address or the token cannot be used, or certificates came for an address without TLS.
             SetupError: A certificate cannot be used.
         """
         self._url, self._prefix, self._resend = url, calls.check_url(url), resend
+        self._headers = bearer(token)
         parts = urlsplit(url)
         host, port, context = parts.hostname or "", parts.port, None if tls is None else tls.context(url)
-        self._connection = (
-            http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-            if parts.scheme == "https"
-            else http.client.HTTPConnection(host, port, timeout=timeout)
-        )
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        try:
+            self._connection = (
+                http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+                if parts.scheme == "https"
+                else http.client.HTTPConnection(host, port, timeout=timeout)
+            )
+        except http.client.InvalidURL:
+            raise UsageError(f"the server's address is {url!r}, expected one such as http://127.0.0.1:3000") from None
 
     def live(self) -> bool:
         """Tell whether the server answers at all."""
@@ -175,7 +179,7 @@ class Client:
             while not events.done and (line := response.readline()):
                 yield from events.feed(line.decode("utf-8", "replace").rstrip("\r\n"))
             response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except _FAILED as error:
             raise calls.unreachable(self._url, error) from None
         finally:
             if not events.done:
@@ -209,7 +213,7 @@ class Client:
         try:
             response = self._open(call)
             return response, response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except _FAILED as error:
             self._connection.close()
             raise calls.unreachable(self._url, error) from None
 
@@ -232,9 +236,22 @@ class Client:
         try:
             self._connection.request(call.method, self._prefix + call.path, call.body, {**self._headers, **call.headers})
             return self._connection.getresponse()
-        except (OSError, http.client.HTTPException):
+        except _FAILED:
             self._connection.close()
             raise
+
+
+def bearer(token: Optional[str]) -> dict[str, str]:
+    """Give the header that shows a token; none where there is no token.
+
+    Raises:
+        UsageError: The token holds what none has, such as the end of the line that it was read from.
+    """
+    if token is None:
+        return {}
+    if not token.isascii() or not token.isprintable() or not token or " " in token:
+        raise UsageError("the token is empty, or holds a space, a line's end or a character beyond ASCII, expected it as it was printed")
+    return {"Authorization": f"Bearer {token}"}
 
 
 def _has_news(kept: socket.socket) -> bool:

@@ -18,6 +18,7 @@ from edge.calls import Events
 from edge.client import Client
 from edge.errors import InputError, RemoteError, RuntimeMissingError, UsageError
 from edge.generation import Generation, Order, StepModel, written
+from edge.json_tensors import dumps
 from serving.app import create_app
 from serving.settings import Settings
 from tests.edge_tests.step_models import contract, step, write_writer
@@ -134,6 +135,49 @@ def test_a_text_that_is_cut_off_is_no_whole_text() -> None:
         with pytest.raises(RemoteError, match="cut off before its end"):
             found.extend(Client(f"http://127.0.0.1:{server.server_port}").generate("net", "a"))
         thread.join()
+
+
+SIGNS = ["a\u2028b", "c\x85d", "e\x0b\x1cf", "g\r\nh"]
+
+
+class Signs(CutOff):
+    """A server whose text holds what Python, and no event stream, takes for the ends of lines."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        for i, text in enumerate(SIGNS):
+            self.wfile.write(b"id: %d\r\ndata: " % i + dumps({"token": i, "text": text}) + b"\r\n\r\n")
+        self.wfile.write(b"event: done\ndata: {}\n\n")
+
+
+def test_a_text_may_hold_every_sign() -> None:
+    async def use(url: str) -> list[str]:
+        async with AsyncClient(url) as client:
+            return [piece.text async for piece in client.generate("net", "a")]
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Signs) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=lambda: [server.handle_request() for _ in range(2)])
+        thread.start()
+        assert [piece.text for piece in Client(url).generate("net", "a")] == SIGNS
+        assert asyncio.run(use(url)) == SIGNS
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("token", ["", "a b", "read from a file\n", "caf\u00e9", "\u559c"])
+def test_a_token_that_no_header_can_hold_is_refused(kind: Any, token: str) -> None:
+    with pytest.raises(UsageError, match="the token is empty, or holds"):
+        kind("http://127.0.0.1:1", token=token)
+
+
+def test_a_name_that_cannot_be_looked_up_is_named() -> None:
+    with pytest.raises(UsageError, match="expected one such as http"):
+        Client("http://a b")
+    with Client("http://a..b:1") as client, pytest.raises(RemoteError, match="cannot be reached"):
+        client.server()
 
 
 @pytest.mark.parametrize(
