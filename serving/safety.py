@@ -59,8 +59,7 @@ class Safety:
             if not low <= getattr(self, name) <= high:
                 _refuse(name, getattr(self, name), f"a whole number from {low} to {high}")
         for origin in self.origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}".lower():
+            if not _is_origin(origin):
                 _refuse("origins", origin, "origins such as https://example.org, separated by commas")
         if (self.tls_cert is None) != (self.tls_key is None) or (self.tls_client_ca and self.tls_cert is None):
             _refuse("tls_cert", self.tls_cert, f"a certificate and its key together ({VARIABLES['tls_key']})")
@@ -110,6 +109,14 @@ class Safety:
                 context.load_verify_locations(self.tls_client_ca)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise SetupError(f"TLS cannot begin with {self.tls_cert} and {self.tls_key} ({error}); expected PEM files that fit") from None
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # a bracket without its other half
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and text == f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def private(path: Path, variable: str) -> None:

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -177,7 +176,8 @@ class Systems:
         origin = headers.get(b"origin", b"").decode("latin-1")
         if not origin or origin in self._settings.safety.origins:
             return
-        if urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin-1"):
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not host or origin.partition("://")[2] != host:
             raise ForbiddenError("a page of another origin may not ask systems; use the system's own page, a program, or TANDEM_ORIGINS")
 
     def _admit(self) -> None:

@@ -225,6 +225,7 @@ def test_every_answer_has_its_headers(client: TestClient) -> None:
         ("TANDEM_ADMIN_PORT", "99999", "0 to 65535"),
         ("TANDEM_MAX_PIXELS", "0", "1 to 50000000"),
         ("TANDEM_ORIGINS", "*", "origins such as"),
+        ("TANDEM_ORIGINS", "http://[", "origins such as"),
         ("TANDEM_ORIGINS", "https://example.org/path", "origins such as"),
         ("TANDEM_TLS_CERT", "cert.pem", "a certificate and its key together"),
         ("TANDEM_TLS_CLIENT_CA", "ca.pem", "a certificate and its key together"),

@@ -62,6 +62,8 @@ def test_every_kind_of_body_is_answered(asked: TestClient, png: bytes, tmp_path:
         pytest.param({"json": {"fail": 1}}, 500, "the server failed", id="the system has a defect"),
         pytest.param({"json": {}, "headers": {"X-Request-Timeout-Ms": "soon"}}, 400, "whole milliseconds", id="a deadline in words"),
         pytest.param({"json": {}, "headers": {"Origin": "http://evil.example"}}, 403, "another origin", id="a page of another origin"),
+        pytest.param({"json": {}, "headers": {"Origin": "http://["}}, 403, "another origin", id="an origin that is no address"),
+        pytest.param({"json": {}, "headers": {"Origin": "null", "Host": ""}}, 403, "another origin", id="neither origin nor host"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(asked: TestClient, sent: dict[str, Any], code: int, words: str) -> None:
