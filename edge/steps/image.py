@@ -76,6 +76,10 @@ def resize(
 
     Returns:
         (height, width, C) uint8.
+
+    Raises:
+        InputError: The value is no pixels.
+        TooLargeError: A picture so long and narrow that covering the size would take more pixels than a picture may have.
     """
     del context
     if not isinstance(value, np.ndarray) or value.ndim != 3:
@@ -83,6 +87,10 @@ def resize(
     if fit == "stretch":
         return resampled(value, height, width, filter)
     inner = place((value.shape[0], value.shape[1]), (height, width), fit).inner
+    if inner[0] * inner[1] > MAX_PIXELS:
+        raise TooLargeError(
+            f"the picture has {value.shape[1]}×{value.shape[0]} pixels, too long and narrow to cover {width}×{height}; cut it first"
+        )
     return _centre(resampled(value, inner[0], inner[1], filter), height, width, fill)
 
 

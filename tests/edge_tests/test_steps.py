@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge import contract, steps
 from edge.contract import Contract
-from edge.errors import ContractError, InputError, TandemError
+from edge.errors import ContractError, InputError, TandemError, TooLargeError
 from edge.steps import image
 from edge.steps.context import Context
 from edge.steps.resample import NAMES, resample
@@ -79,6 +79,13 @@ def bands(height: int, width: int, axis: int) -> np.ndarray:
     size = (height, width)[axis]
     ramp = np.repeat(np.array([10, 128, 250], np.uint8), size // 3)
     return np.broadcast_to(ramp[:, None, None] if axis == 0 else ramp[None, :, None], (height, width, 1)).copy()
+
+
+@pytest.mark.parametrize("size", [(1, 16_384), (16_384, 1)])
+def test_a_line_is_too_narrow_to_cover_anything(size: tuple[int, int]) -> None:
+    with pytest.raises(TooLargeError, match="too long and narrow to cover 224×224; cut it first"):
+        resize(np.zeros((*size, 1), np.uint8), height=224, width=224, fit="cover")
+    assert resize(np.zeros((*size, 1), np.uint8), height=224, width=224, fit="contain").shape == (224, 224, 1)
 
 
 @pytest.mark.parametrize("axis", [0, 1], ids=["tall", "wide"])
