@@ -13,7 +13,7 @@ import numpy as np
 from edge import proof, rows, runtimes
 from edge.bundle import Bundle, open_bundle
 from edge.contract import Contract
-from edge.errors import InputError, RuntimeMissingError, UsageError
+from edge.errors import RuntimeMissingError, UsageError
 from edge.generation import DEFAULT_LENGTH, Generation, Order, Piece, StepModel, is_generator, written
 from edge.prediction import Prediction as Prediction
 from edge.rows import Row as Row
@@ -72,31 +72,32 @@ class Model:
             variant: A recipe or file name, where the first that fits the target should not be taken.
             runtime: `ai-edge-litert`, `tflite-runtime` or `onnxruntime`, where any installed one should not be taken.
             target: `device` or `server`: whose files to take.
-            threads: Processor threads for one inference, at least 1.
-            device: `cpu`, `cuda` (fails where CUDA does not truly work) or `auto`; for onnxruntime.
+            threads: Processor threads for one inference, 1 to 1024.
+            device: `cpu`, `cuda` (fails where the file would not truly run on CUDA, as TFLite files never do) or `auto`.
             replay: Replay all golden inputs, even where this machine keeps a verdict of theirs; see `edge.proof`.
             tuned: Take file, runtime and threads as `tandem tune` found them best on this device; see `edge.tuned`.
 
         Raises:
+            InputError: There cannot be so many threads.
             UsageError: Tuned, and a file or a runtime is asked for as well.
             BundleError: The bundle is incomplete, altered or unsafe.
             ContractError: Its contract is wrong, or no file fits.
             RuntimeMissingError: No runtime that can run it is installed.
-            ProviderError: CUDA was asked for and does not work.
+            ProviderError: CUDA was asked for and would not be used, or there is no such device.
             ParityError: Golden inputs do not give the stored answers on this machine.
         """
-        if threads < 1:
-            raise InputError(f"threads is {threads}, expected at least 1")
+        options = Options(threads, device)
         bundle = open_bundle(path)
         if tuned:
             variant, runtime, threads = as_tuned(bundle, variant, runtime, threads)
+            options = Options(threads, device)
         installed = runtimes.installed()
         at_hand = [runtime] if runtime else list(installed)
         if not at_hand:
             remedies = "; or ".join(dict.fromkeys(runtimes.remedy(name) for name in runtimes.KNOWN))
             raise RuntimeMissingError(f"no runtime is installed that could run {bundle.contract.name}: {remedies}")
         chosen, name = choose(bundle.variants, at_hand, target, variant, installed)
-        loaded, drift = proof.load(bundle, chosen, name, Options(threads, device), alone=target == "server", replay=replay)
+        loaded, drift = proof.load(bundle, chosen, name, options, alone=target == "server", replay=replay)
         return cls(bundle, chosen, loaded, drift)
 
     @property

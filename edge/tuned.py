@@ -94,12 +94,13 @@ def recall(bundle: Bundle) -> Optional[Choice]:
     path = path_of(bundle)
     if path is None:
         return None
-    with contextlib.suppress(OSError, ValueError, TypeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
         if path.stat().st_size > MAX_BYTES:
             return None
         choice = Choice(**json.loads(path.read_text(encoding="utf-8")))
         released = {v.file: v.passed for v in bundle.variants}
-        fits = type(choice.threads) is int and 1 <= choice.threads <= 1024 and choice.runtime in released.get(choice.file, ())
+        usual = type(choice.threads) is int and 1 <= choice.threads <= runtimes.MOST_THREADS
+        fits = usual and choice.runtime in released.get(choice.file, ())
         return choice if fits else None
     return None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Callable, Optional
 
 import numpy as np
 
-from edge import cpu
+from edge import child, cpu
 from edge.bundle import Bundle
 from edge.errors import GateError, InputError, ParityError, SetupError
 from edge.golden import replay_model
@@ -174,7 +173,7 @@ def _try_in(folder: Path, bundle: Bundle, candidate: Candidate) -> Outcome:
         "threads": candidate.threads,
     }
     (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-    command = [sys.executable, "-m", "edge.runtimes.worker", str(folder / "request.json")]
+    command = child.module("edge.runtimes.worker", str(folder / "request.json"))
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:

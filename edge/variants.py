@@ -147,7 +147,9 @@ def choose(
         return fitting[0]
     listed = "; ".join(f"{v.file} for {'/'.join(v.targets)} passed on {', '.join(v.passed) or 'nothing'}" for v in variants)
     asked = f"variant {wanted!r}" if wanted else f"target {target!r}"
-    raise ContractError(f"no file fits {asked} on {', '.join(runtimes) or 'no runtime'}; there are {listed}")
+    other = next((v.file for v in variants if set(v.passed) & set(runtimes)), None)
+    remedy = f"; --variant {other} would run" if other else ""
+    raise ContractError(f"no file fits {asked} on {', '.join(runtimes) or 'no runtime'}; there are {listed}{remedy}")
 
 
 def older(version: str, least: str) -> bool:

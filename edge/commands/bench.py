@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import time
 from dataclasses import asdict
 from typing import Any
 
-from edge import benchmark
+from edge import benchmark, child
 from edge.commands import steadily
 from edge.commands.options import add_model_arguments, describe, open_model
 from edge.errors import SetupError, TandemError, UsageError
 from edge.model import Model
+from edge.runtimes import MOST_THREADS
 from edge.variants import RUNTIMES_OF
 
 HELP = "measure latency, memory and operators of a released model on this machine"
-MOST_THREADS = 256
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +86,7 @@ def in_child(args: argparse.Namespace, threads: int) -> dict[str, Any]:
     words += ["--runs", str(args.runs), "--warmup", str(args.warmup), "--target", args.target, "--device", args.device]
     words += [part for name in ("variant", "runtime") if getattr(args, name) for part in (f"--{name}", getattr(args, name))]
     try:
-        done = subprocess.run([sys.executable, "-m", "edge", *words], capture_output=True, text=True, errors="replace")
+        done = subprocess.run(child.module("edge", *words), capture_output=True, text=True, errors="replace")
     except OSError as error:
         raise SetupError(f"--threads {threads}: no process can be started here ({error}); give one number of threads") from None
     if done.returncode == 0:

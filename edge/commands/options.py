@@ -7,7 +7,7 @@ from typing import Any
 
 from edge.errors import UsageError
 from edge.model import Model
-from edge.runtimes import KNOWN
+from edge.runtimes import KNOWN, MOST_THREADS
 from edge.tuned import recall
 
 
@@ -32,8 +32,8 @@ def open_model(args: argparse.Namespace) -> Model:
         UsageError: The number of threads makes no sense.
         TandemError: The bundle cannot be used; the message says why.
     """
-    if not 1 <= args.threads <= 256:
-        raise UsageError(f"--threads is {args.threads}, expected 1 to 256")
+    if not 1 <= args.threads <= MOST_THREADS:
+        raise UsageError(f"--threads is {args.threads}, expected 1 to {MOST_THREADS}")
     model = Model.open(
         args.bundle,
         variant=args.variant,

@@ -13,7 +13,7 @@ from typing import Optional
 
 import numpy as np
 
-from edge import __version__, runtimes
+from edge import __version__, child, runtimes
 from edge.doctor import Finding, fine, problem, warning
 from edge.runtimes import xnnpack
 from edge.runtimes.wheels import WHEELS, obstacle
@@ -136,7 +136,7 @@ def _load(module: str) -> str:
     Raises:
         OSError: No process can be started here.
     """
-    command = [sys.executable, "-c", _TRY.format(module=module)]
+    command = child.program(_TRY.format(module=module))
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S)
     except subprocess.SubprocessError as error:

@@ -13,7 +13,7 @@ from typing import Any, Optional, Protocol
 import numpy as np
 
 from edge.contract import Graph
-from edge.errors import RuntimeMissingError, UsageError
+from edge.errors import InputError, ProviderError, RuntimeMissingError, UsageError
 from edge.variants import Variant
 
 Array = np.ndarray[Any, Any]
@@ -31,12 +31,28 @@ class Runtime(Protocol):
         """Run logical (N, …) arrays by tensor name; give logical (N, …) arrays by tensor name."""
 
 
+DEVICES = ("cpu", "cuda", "auto")
+MOST_THREADS = 1024
+
+
 @dataclass(frozen=True)
 class Options:
     """How to run: processor threads, and `cpu`, `cuda` or `auto` where the runtime can choose."""
 
     threads: int = 1
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Refuse what no machine has.
+
+        Raises:
+            InputError: The number of threads makes no sense.
+            ProviderError: There is no such device.
+        """
+        if type(self.threads) is not int or not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(f"threads is {self.threads!r}, expected 1 to {MOST_THREADS}")
+        if self.device not in DEVICES:
+            raise ProviderError(f"device is {self.device!r}, expected one of {', '.join(DEVICES)}")
 
 
 @dataclass(frozen=True)

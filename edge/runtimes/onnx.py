@@ -20,7 +20,6 @@ from edge.variants import Physical, Variant
 
 Array = np.ndarray[Any, Any]
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-DEVICES = ("cpu", "cuda", "auto")
 _GPU_NODES = ("/dev/nvidiactl", "/dev/dxg", "/dev/nvhost-gpu")
 
 
@@ -94,8 +93,6 @@ def _check(side: str, expected: tuple[Physical, ...], found: Any, file: str) -> 
 
 def _choose(onnxruntime: Any, path: Path, options: Options) -> tuple[Any, str]:
     """Open a session on the device asked for; `auto` takes CUDA where it truly works, and says in the log and here why not."""
-    if options.device not in DEVICES:
-        raise ProviderError(f"device is {options.device!r}, expected one of {', '.join(DEVICES)}")
     if options.device == "cuda" or (options.device == "auto" and any(Path(node).exists() for node in _GPU_NODES)):
         try:
             return _session(onnxruntime, path, CUDA, options.threads), ""

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any, Optional
 
-from edge import contract, errors, golden, memory, runtimes
+from edge import child, contract, errors, golden, memory, runtimes
 from edge.bundle import Bundle
 from edge.errors import GateError, RuntimeMissingError, SetupError, TandemError
 from edge.golden import replay_each
@@ -27,8 +27,7 @@ from edge.verdicts import Verdict
 LIMIT_S = 120.0
 LEAST_ADDRESSES = 4 << 30
 READY = "ready"
-# The caller's own search path, and not the folder that the child happens to start in.
-PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from edge.runtimes.probe import main; sys.exit(main())"
+PROGRAM = "from edge.runtimes.probe import main; sys.exit(main())"
 
 
 def replay(bundle: Bundle, variant: Variant, runtime: str, version: str, options: Options) -> Optional[Verdict]:
@@ -46,9 +45,8 @@ def replay(bundle: Bundle, variant: Variant, runtime: str, version: str, options
     if not sys.executable or getattr(sys, "frozen", False):
         return None
     request = {"folder": str(bundle.folder), "variant": encode(variant), "runtime": runtime, "threads": options.threads}
-    words = [sys.executable, "-c", PROGRAM, *(str(Path(place).resolve()) for place in sys.path)]
     try:
-        done = subprocess.run(words, input=json.dumps(request).encode(), capture_output=True, timeout=LIMIT_S, check=False)
+        done = subprocess.run(child.program(PROGRAM), input=json.dumps(request).encode(), capture_output=True, timeout=LIMIT_S, check=False)
     except subprocess.TimeoutExpired:
         raise GateError(
             f"{variant.file}: {runtime} {version} gave no answer to the golden inputs in {LIMIT_S:g} s; use another variant"

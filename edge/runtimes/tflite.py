@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge.contract import Graph, Tensor
-from edge.errors import GateError, RuntimeMissingError
+from edge.errors import GateError, ProviderError, RuntimeMissingError
 from edge.runtimes import KNOWN, Options, Runtime
 from edge.runtimes.delegation import Delegation, delegation
 from edge.variants import Physical, Variant
@@ -21,25 +21,31 @@ Array = np.ndarray[Any, Any]
 
 def load(runtime: str, version: str, path: Path, graph: Graph, variant: Variant, options: Options) -> Runtime:
     """Load a `.tflite` file; see `edge.runtimes.load`."""
+    if options.device == "cuda":
+        raise ProviderError(
+            f"{path.name}: DEVICE=cuda was asked for, but {runtime} runs on the processor alone; "
+            "take an .onnx file, such as with --target server, or set DEVICE=cpu"
+        )
     interpreter_class = _interpreter_class(runtime, version)
     try:
         interpreter = interpreter_class(model_path=str(path), num_threads=options.threads)
         interpreter.allocate_tensors()
-        return TfliteRuntime(runtime, version, interpreter, path.name, graph, variant)  # reads names, which may be no text
+        loaded = TfliteRuntime(runtime, version, interpreter, path.name, graph, variant)  # reads names, which may be no text
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise GateError(f"{path.name}: {runtime} {version} cannot load it ({reason}); use another variant or a newer runtime") from None
+    loaded.note = f"{runtime} runs on the processor alone" if options.device == "auto" else ""
+    return loaded
 
 
 class TfliteRuntime:
     """A loaded `.tflite` file of batch 1; larger batches run one sample after the other."""
 
     provider = "CPU"
-    note = ""
 
     def __init__(self, name: str, version: str, interpreter: Any, file: str, graph: Graph, variant: Variant) -> None:
         """Find the contract's tensors in the file by their physical names and check their dtypes and shapes."""
-        self.name, self.version = name, version
+        self.name, self.version, self.note = name, version, ""
         self._interpreter, self._lock, self._file = interpreter, threading.Lock(), file
         self._inputs = _bind(interpreter.get_input_details(), graph.inputs, variant.io.inputs, file)
         self._outputs = _bind(interpreter.get_output_details(), graph.outputs, variant.io.outputs, file)

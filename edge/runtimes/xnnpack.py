@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from edge import child
 from edge.errors import EXIT_USAGE
 from edge.runtimes import KNOWN
 from edge.runtimes.delegation import Delegation, delegation
@@ -54,7 +55,7 @@ def inspect(runtime: str, file: Optional[Path] = None) -> Xnnpack:
     """Find out in a child process whether a runtime runs a file, or files at all, by XNNPACK; what goes wrong is told, not raised."""
     if runtime not in RUNTIMES_OF["tflite"]:
         return Xnnpack("unused", f"not used: {runtime} has kernels of its own", {})
-    command = [sys.executable, "-m", "edge.runtimes.xnnpack", runtime, *([str(file)] if file else [])]
+    command = child.module("edge.runtimes.xnnpack", runtime, *([str(file)] if file else []))
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:

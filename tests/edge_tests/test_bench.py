@@ -150,7 +150,7 @@ def test_picture_that_cannot_be_written_is_told_before_the_load(tandem: Tandem, 
         pytest.param(["--compare", "fp32", "--tuned"], "--compare and --tuned exclude", id="compare what is tuned"),
         pytest.param(["--rounds", "1"], "--rounds is 1, expected 2 to 1000000", id="one round has no spread"),
         pytest.param(["--operators", "-1"], "--operators is -1, expected 0 or more", id="less than none"),
-        pytest.param(["--threads", "1,0"], "--threads is 1,0, expected 1 to 256, or several such as 1,2,4", id="no thread"),
+        pytest.param(["--threads", "1,0"], "--threads is 1,0, expected 1 to 1024, or several such as 1,2,4", id="no thread"),
     ],
 )
 def test_usage(tandem: Tandem, bundle: Path, options: list[str], fragment: str) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 import edge
 from edge import Model, contract, model, runtimes
 from edge.bundle import Bundle
-from edge.errors import ContractError, GateError, InputError, RuntimeMissingError, UsageError
+from edge.errors import ContractError, GateError, InputError, ProviderError, RuntimeMissingError, UsageError
 from edge.golden import Golden
 from edge.model import Prediction
 from edge.steps.scores import Ranked
@@ -126,6 +126,9 @@ def test_value_that_does_not_fit(opened: Model, value: Any, fragment: str) -> No
         pytest.param({"image": np.zeros((0, 28, 28, 1), np.uint8)}, id="no sample"),
         pytest.param({"picture": np.zeros((1, 28, 28, 1), np.uint8)}, id="another name"),
         pytest.param({}, id="nothing"),
+        pytest.param({"image": [[[[1]]]]}, id="a list"),
+        pytest.param({"image": np.uint8(7)}, id="a number"),
+        pytest.param({"image": np.array(7, np.uint8)}, id="no axis"),
     ],
 )
 def test_every_runtime_refuses_arrays_that_do_not_fit(opened: Model, inputs: dict[str, np.ndarray]) -> None:
@@ -133,9 +136,13 @@ def test_every_runtime_refuses_arrays_that_do_not_fit(opened: Model, inputs: dic
         opened.run(inputs)
 
 
-def test_threads_must_be_one_or_more(bundle: Path) -> None:
-    with pytest.raises(InputError, match="threads is 0, expected at least 1"):
-        Model.open(bundle, threads=0)
+@pytest.mark.parametrize("threads", [0, 1025, 1.5, "2", True])
+def test_threads_are_a_number_that_a_machine_can_have(bundle: Path, threads: Any) -> None:
+    with pytest.raises(InputError, match=f"threads is {threads!r}, expected 1 to 1024"):
+        Model.open(bundle, threads=threads)
+
+
+def test_several_threads(bundle: Path) -> None:
     assert Model.open(bundle, threads=2).variant.file == "model.static_wi8_ai8.tflite"
 
 
@@ -144,6 +151,9 @@ def test_threads_must_be_one_or_more(bundle: Path) -> None:
     [
         pytest.param({"variant": "int4"}, ContractError, "no file fits variant 'int4'", id="no such variant"),
         pytest.param({"runtime": "onnxruntime"}, ContractError, "no file fits target 'device' on onnxruntime", id="runtime of the server"),
+        pytest.param({"runtime": "onnxruntime"}, ContractError, "; --variant model.onnx would run", id="what would run"),
+        pytest.param({"device": "cuda"}, ProviderError, "but ai-edge-litert runs on the processor alone", id="no CUDA"),
+        pytest.param({"device": "tpu"}, ProviderError, "device is 'tpu', expected one of cpu, cuda, auto", id="no such device"),
         pytest.param({"target": "phone"}, ContractError, "no file fits target 'phone'", id="no such target"),
         pytest.param({"runtime": "torch"}, ContractError, "on torch", id="no such runtime"),
     ],
@@ -152,6 +162,11 @@ def test_wish_that_no_file_fits(bundle: Path, options: dict[str, str], error: ty
     with pytest.raises(error) as refusal:
         Model.open(bundle, **options)
     assert fragment in str(refusal.value)
+
+
+def test_a_tflite_file_says_why_it_is_not_on_a_gpu(bundle: Path) -> None:
+    assert Model.open(bundle, device="auto").runtime.note == "ai-edge-litert runs on the processor alone"
+    assert Model.open(bundle).runtime.note == ""
 
 
 def test_machine_without_a_runtime_says_what_to_install(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
