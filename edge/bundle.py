@@ -51,9 +51,8 @@ def open_bundle(folder: Union[str, Path]) -> Bundle:
         ContractError: `contract.json` or `variants.json` says something that it may not say.
         ParityError: Preprocessing or postprocessing no longer give the stored values.
     """
-    folder = _version_folder(_looked_up(folder))
     try:
-        return _open(folder)
+        return _open(_version_folder(_looked_up(folder)))
     except OSError as error:
         where = error.filename or folder
         raise BundleError(f"{where}: cannot be read ({error.strerror}); mend its rights or copy the bundle again") from None

@@ -39,8 +39,12 @@ def check_url(url: str) -> str:
     Raises:
         UsageError: The address cannot be used.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # reading the port checks it
+    except ValueError:
+        good = False
+    if not good:
         raise UsageError(f"the server's address is {url!r}, expected one such as http://127.0.0.1:3000")
     return parts.path.rstrip("/")
 

@@ -34,9 +34,9 @@ def frames(source: str = FIRST) -> Iterator[Array]:
 
     Raises:
         RuntimeMissingError: Nothing that reads a camera is installed.
-        InputError: There is no such camera, or it gives no frame.
+        InputError: There is no such camera; or, while frames are taken, it gives none any more, or a film has none at all.
     """
-    number = int(source) if source.isdigit() else None
+    number = int(source) if source.isdecimal() else None
     picamera = _optional("picamera2") if number is not None else None
     if picamera is not None and len(picamera.Picamera2.global_camera_info()) > (number or 0):
         return _of_raspberry(picamera, number or 0)
@@ -50,7 +50,12 @@ def frames(source: str = FIRST) -> Iterator[Array]:
 
 def is_live(source: str) -> bool:
     """Tell whether frames come whether or not somebody takes them; those of a film wait."""
-    return source.isdigit() or source.startswith("/dev/") or "://" in source
+    return _is_camera(source) or "://" in source
+
+
+def _is_camera(source: str) -> bool:
+    """Tell whether this never ends by itself: a camera that gives nothing more has been pulled out, or has failed."""
+    return source.isdecimal() or source.startswith("/dev/")
 
 
 def _of_raspberry(picamera: Any, number: int) -> Iterator[Array]:
@@ -67,8 +72,14 @@ def _of_opencv(opencv: Any, source: str, number: Optional[int]) -> Iterator[Arra
         camera.release()
         raise InputError(f"camera {source}: cannot be opened; check that it is there, that no other program has it, and its rights")
 
+    given = 0
+
     def read() -> Optional[Array]:
+        nonlocal given
         there, frame = camera.read()
+        if not there and (_is_camera(source) or not given):
+            raise InputError(f"camera {source}: gives no frame{' any more' if given else ''}; check its cable, or that it is a film")
+        given += 1
         return np.ascontiguousarray(frame[..., ::-1]) if there else None  # it gives blue first
 
     return _each(read, camera.release)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import io
 import os
 import sys
 import traceback
@@ -31,6 +32,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         0 done, 2 usage, 3 conversion, 4 gate, 5 budget, 6 environment, 7 bad bundle or input, 130 interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that cannot show a sign gets a question mark, and not half an answer
+        sys.stdout.reconfigure(errors="replace")
     try:
         code = _dispatch(words)
         sys.stdout.flush()  # here, where a reader that has gone is no error

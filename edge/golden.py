@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from edge.contract import Contract, Tensor
-from edge.errors import BundleError, InputError, ParityError
+from edge.errors import BundleError, ContractError, InputError, ParityError
 from edge.steps import postprocessing, preprocessing
 from edge.steps.judged import judged
 from edge.storage import load_npz
@@ -85,11 +85,16 @@ def replay_steps(golden: Golden, contract: Contract, assets: Optional[Path] = No
 
     Raises:
         ParityError: A prepared input differs from the stored one, or an answer has another label.
+        ContractError: The steps do not end with an array.
     """
     prepare, interpret = preprocessing(contract, assets), postprocessing(contract, assets)
     name, stored = next(iter(golden.inputs.items()))
     for i, raw in enumerate(golden.raw):
         row = prepare(raw)
+        if not isinstance(row, np.ndarray):
+            raise ContractError(
+                f"{contract.name}: the preprocess steps end with {type(row).__name__}, expected an array for input {name!r}"
+            )
         if row.shape != stored[i].shape or row.dtype != stored.dtype or not np.array_equal(row, stored[i]):
             raise ParityError(
                 f"{contract.name} {contract.version}: preprocessing gives another input {name!r} than in training for raw sample {i} "

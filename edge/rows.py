@@ -78,10 +78,11 @@ def check_batch(contract: Contract, inputs: Mapping[str, Array]) -> None:
     tensors = contract.main.inputs
     if set(inputs) != {tensor.name for tensor in tensors}:
         raise InputError(f"{contract.name}: got {', '.join(inputs) or 'no input'}, expected {', '.join(t.name for t in tensors)}")
-    count = len(next(iter(inputs.values())))
     for tensor in tensors:
-        array = inputs[tensor.name]
-        if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape) or len(array) != count or count < 1:
+        array, first = inputs[tensor.name], inputs[tensors[0].name]  # which has been found good when the others are looked at
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{contract.name}: input {tensor.name!r} is {type(array).__name__}, expected an array; see contract.json")
+        if array.dtype != tensor.dtype or not tensor.takes_batch(array.shape) or not 1 <= len(array) == len(first):
             raise InputError(
                 f"{contract.name}: input {tensor.name!r} is {array.dtype} {array.shape}, "
                 f"expected {tensor.dtype} {tensor.shape} with 1 sample or more; see contract.json"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from edge.calls import check_url
 from edge.doctor import OK, PROBLEM, WARNING, Finding, cuda, hardware, server, software
 from edge.errors import EXIT_ENVIRONMENT
 
@@ -26,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: The server's address is none.
     """
+    if args.server is not None:
+        check_url(args.server)
     findings = [*software.examine(), *hardware.examine()]
     if cuda.is_server():
         findings += cuda.examine()

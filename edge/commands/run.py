@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from edge.commands import choices, watching, writing
 from edge.commands.options import add_model_arguments, describe, open_model
 from edge.detection import DECODERS
 from edge.errors import InputError, SetupError, TandemError, UsageError
+from edge.generation import is_generator
 from edge.model import Model, Prediction
 from edge.steps import TEXT_STEPS
 from edge.steps.boxes import Box
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         UsageError: There is none of inputs, a prompt and a camera, or more than one; a text is given to a model that takes none;
-            or --out is given without one picture to write.
+            an option is chosen that the model does not offer; or --out is given without one picture to write.
         TandemError: The bundle cannot be used.
     """
     if [bool(args.inputs or args.text), args.prompt is not None, args.camera is not None].count(True) != 1:
@@ -58,14 +60,15 @@ def run(args: argparse.Namespace) -> int:
     model = open_model(args)
     if args.out is not None:
         _check_out(model, args)
+    options = choices.chosen(model.contract, args)
     if args.prompt is not None:
         return writing.run(model, args)
-    return watching.run(model, args, _sentence) if args.camera is not None else _answer(model, args)
+    return watching.run(model, args, options, _sentence) if args.camera is not None else _answer(model, args, options)
 
 
-def _answer(model: Model, args: argparse.Namespace) -> int:
+def _answer(model: Model, args: argparse.Namespace, options: Optional[Mapping[str, Any]]) -> int:
     """Answer each input; give the exit code of the first that cannot be answered."""
-    asked, options = _asked(model, args), choices.chosen(model.contract, args)
+    asked = _asked(model, args)
     answers: list[dict[str, Any]] = []
     code = 0
     for path, given in asked:
@@ -95,6 +98,8 @@ def _answer(model: Model, args: argparse.Namespace) -> int:
 
 def _asked(model: Model, args: argparse.Namespace) -> list[tuple[str, Union[Path, str]]]:
     """Pair each input with what messages call it: paths, and texts by their beginning."""
+    if is_generator(model.contract):
+        raise UsageError(f"{model.contract.name} writes texts, and takes no INPUT and no --text; give --prompt TEXT")
     if args.text and not (model.contract.preprocess and model.contract.preprocess[0].name in TEXT_STEPS):
         raise UsageError(f"--text: {model.contract.name} takes no texts, it is for {model.contract.task}; give an INPUT")
     texts = [(_beginning(text), text) for text in args.text]

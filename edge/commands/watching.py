@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from typing import Callable
+from collections.abc import Mapping
+from typing import Any, Callable, Optional
 
 from edge import camera
 from edge.errors import UsageError
 from edge.model import Model, Prediction
+from edge.stream import Stream
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--frames", type=int, metavar="N", help="end after so many answers (default: at Ctrl-C)")
 
 
-def run(model: Model, args: argparse.Namespace, sentence: Callable[[Model, Prediction], str]) -> int:
+def run(model: Model, args: argparse.Namespace, options: Optional[Mapping[str, Any]], sentence: Callable[[Model, Prediction], str]) -> int:
     """Write a line for each answer, or JSON; frames that come while the model is busy are skipped, but not those of a film.
 
     Raises:
@@ -35,7 +37,7 @@ def run(model: Model, args: argparse.Namespace, sentence: Callable[[Model, Predi
     """
     if args.frames is not None and args.frames < 1:
         raise UsageError(f"--frames is {args.frames}, expected at least 1")
-    with model.stream(camera.frames(args.camera), skip=camera.is_live(args.camera)) as answers:
+    with Stream(lambda frame: model.predict(frame, options), camera.frames(args.camera), camera.is_live(args.camera)) as answers:
         for answer in itertools.islice(answers, args.frames):
             told = {"frame": answers.number, "skipped": answers.skipped}
             print(json.dumps({**told, **answer.to_dict()}) if args.json else f"{answers.number}: {sentence(model, answer)}", flush=True)

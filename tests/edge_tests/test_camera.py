@@ -85,10 +85,29 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_opencv_gives_rgb_and_is_let_go_at_the_end(install: Callable[..., None]) -> None:
     opencv = OpenCv()
     install(cv2=opencv)
-    frames = list(camera.frames())
-    assert (len(frames), opencv.asked, opencv.released) == (3, [0], 1)
+    frames = list(camera.frames("film.mp4"))
+    assert (len(frames), opencv.asked, opencv.released) == (3, ["film.mp4"], 1)
     assert frames[0][0, 0].tolist() == [0, 0, 200]
     assert frames[0].flags["C_CONTIGUOUS"]
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "words"),
+    [
+        pytest.param("0", 0, "camera 0: gives no frame; check", id="a camera that gives nothing"),
+        pytest.param("/dev/video0", 2, "camera /dev/video0: gives no frame any more", id="a camera that was pulled out"),
+        pytest.param("film.mp4", 0, "camera film.mp4: gives no frame; check its cable, or that it is a film", id="no film"),
+    ],
+)
+def test_a_camera_that_falls_silent_is_no_end(
+    install: Callable[..., None], tandem: Tandem, bundle: Path, source: str, count: int, words: str
+) -> None:
+    opencv = OpenCv(count)
+    install(cv2=opencv)
+    code, out, err = tandem("run", bundle, "--camera", source)
+    assert (code, opencv.released) == (7, 1)
+    assert len(out.splitlines()) <= count
+    assert words in err
 
 
 def test_a_device_or_a_film_is_opencvs(install: Callable[..., None]) -> None:
@@ -147,6 +166,8 @@ def test_every_frame_of_a_film_is_answered(install: Callable[..., None], tandem:
     ("words", "code", "said"),
     [
         pytest.param(["x.png", "--camera", "1"], 2, "or --camera", id="an input too"),
+        pytest.param(["--camera", "0", "--set", "strength=1"], 2, "--set strength: mnist_cnn has no such option", id="no such option"),
+        pytest.param(["--camera", "\N{SUPERSCRIPT TWO}"], 6, "a camera needs picamera2", id="no number"),
         pytest.param(["--camera", "0", "--frames", "0"], 2, "--frames is 0, expected at least 1", id="no frame"),
         pytest.param(["--camera"], 6, "a camera needs picamera2", id="nothing that reads one"),
     ],

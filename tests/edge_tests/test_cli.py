@@ -1,6 +1,7 @@
 """The one command: how it finds its subcommands, and the exit code of everything that can go wrong."""
 
 import importlib.metadata
+import io
 import os
 import subprocess
 import sys
@@ -49,9 +50,9 @@ def test_help_of_a_command_loads_no_other(tandem: Tandem, monkeypatch: pytest.Mo
         pytest.param(["--fly"], "usage: tandem", id="unknown option"),
         pytest.param(["run"], "the following arguments are required: bundle, INPUT", id="nothing to run"),
         pytest.param(["run", "b", "x", "--runtime", "torch"], "invalid choice: 'torch'", id="unknown runtime"),
-        pytest.param(["bench", "b", "--threads", "many"], "--threads is many, expected 1 to 256", id="not a number"),
-        pytest.param(["bench", "b", "--threads", "0"], "--threads is 0, expected 1 to 256", id="no thread"),
-        pytest.param(["run", "b", "x", "--threads", "257"], "--threads is 257, expected 1 to 256", id="too many threads"),
+        pytest.param(["bench", "b", "--threads", "many"], "--threads is many, expected 1 to 1024", id="not a number"),
+        pytest.param(["bench", "b", "--threads", "0"], "--threads is 0, expected 1 to 1024", id="no thread"),
+        pytest.param(["run", "b", "x", "--threads", "1025"], "--threads is 1025, expected 1 to 1024", id="too many threads"),
         pytest.param(["bench", "b", "--runs", "0"], "--runs is 0, expected 1 to 1000000", id="no run"),
         pytest.param(["bench", "b", "--warmup", "-1"], "--warmup is -1, expected 0 to 1000000", id="less than no warm-up"),
     ],
@@ -146,3 +147,11 @@ def test_reader_that_has_gone_hears_and_sees_nothing(repository: Path, unbuffere
             env=environment,
         )
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_terminal_that_cannot_show_a_sign_gets_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, lambda args: sys.stdout.write("80 \N{DEGREE SIGN}C, \udcff.png\n") and 0)
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii", write_through=True))
+    assert cli.main(["grow"]) == 0
+    assert shown.getvalue() == b"80 ?C, ?.png\n"

@@ -95,7 +95,15 @@ def test_nothing_listens(tandem: Tandem) -> None:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     (found,) = server.examine(address)
     assert (found.state, found.found.rpartition(": ")[2]) == ("problem", "nothing listens there")
-    assert tandem("doctor", "--server", "models.example")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["models.example", "http://a:port", "http://a:99999", "http://a:0", "http://[::1", "ftp://a", "http://"]
+)
+def test_no_address_of_a_server(tandem: Tandem, address: str) -> None:
+    code, out, err = tandem("doctor", "--server", address)
+    assert (code, out) == (2, "")
+    assert err == f"tandem: the server's address is {address!r}, expected one such as http://127.0.0.1:3000\n"
 
 
 def test_https_where_no_tls_is_spoken(running: str) -> None:

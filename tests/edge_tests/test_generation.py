@@ -156,6 +156,10 @@ def test_the_command_writes_as_it_goes(writer: Path, capsys: pytest.CaptureFixtu
     assert tandem(str(writer)) == 2
     assert "expected one INPUT or more, or --prompt" in capsys.readouterr().err
     assert tandem(str(writer), "--prompt", "x!") == 7
+    capsys.readouterr()
+    for words in (["x.npy"], ["--text", "ab"]):
+        assert tandem(str(writer), *words) == 2
+        assert "writes texts, and takes no INPUT and no --text; give --prompt TEXT" in capsys.readouterr().err
 
 
 def test_one_step_can_be_asked_for_alone(writer: Path) -> None:

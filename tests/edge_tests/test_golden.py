@@ -11,7 +11,7 @@ import pytest
 from edge import contract, golden
 from edge.bundle import open_bundle
 from edge.contract import Contract
-from edge.errors import BundleError, ParityError, TandemError
+from edge.errors import BundleError, ContractError, ParityError, TandemError
 from edge.golden import Golden
 
 
@@ -105,6 +105,11 @@ def test_steps_that_give_other_values_are_told(tmp_path: Path, changes: dict[str
     assert str(refusal.value).startswith("double 1.0.0: ")
     assert fragment in str(refusal.value)
     assert "release the model again" in str(refusal.value)
+
+
+def test_steps_that_end_with_no_array_are_a_fault_of_the_contract(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="double: the preprocess steps end with dict, expected an array for input"):
+        golden.replay_steps(load(tmp_path, **{"raw/0": np.array('{"a": 1}')}), promise(preprocess=[{"step": "read_json"}]))
 
 
 def off_by(*differences: float) -> Callable[[Any], dict[str, np.ndarray]]:

@@ -120,6 +120,13 @@ def test_a_folder_here_comes_before_the_places_where_it_is_a_bundle(places: dict
     assert open_bundle("digits").contract.name == "mnist_cnn"
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_that_the_system_refuses(places: dict[str, Path], kind: type) -> None:
+    del places
+    with pytest.raises(BundleError, match="^a{300}.*: (cannot be read|no such directory)"):
+        Model.open(kind("a" * 300))
+
+
 def test_a_name_that_nobody_has(places: dict[str, Path]) -> None:
     with pytest.raises(
         BundleError, match="nobody: no such directory, and no model of that name in bundles, .*first, .*second, .*TANDEM_BUNDLES"
