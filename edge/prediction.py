@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Optional
 
 import numpy as np
@@ -21,7 +21,7 @@ Kind = Literal["ranking", "boxes", "picture", "values"]
 _READ = {"ranking": ".label, .score or .ranking", "boxes": ".boxes or .image", "picture": ".image", "values": ".result or .outputs"}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)  # arrays have no one answer to ==
 class Prediction:
     """One answer: the raw outputs of the model (one row each) and what postprocessing made of the first.
 
@@ -30,7 +30,7 @@ class Prediction:
 
     outputs: Mapping[str, Array]
     result: Any
-    picture: Optional[Array] = field(default=None, compare=False)
+    picture: Optional[Array] = None
 
     @property
     def kind(self) -> Kind:

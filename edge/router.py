@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Optional, Union
@@ -84,7 +85,8 @@ class Routed:
         return f"Routed({said}{', offline' if self.offline else ''}: {self.why})"
 
     def _repr_html_(self) -> str:
-        return f"{self.prediction._repr_html_()}<p>source: {self.source}; {self.why}</p>"
+        """Show the answer in a notebook; what a server said of itself is text, and never markup."""
+        return f"{self.prediction._repr_html_()}<p>source: {self.source}; {escape(self.why)}</p>"
 
 
 class Router:

@@ -57,6 +57,14 @@ def test_what_an_answer_does_not_have(result: Any, asked: str, words: str) -> No
         getattr(Prediction({}, result), asked)
 
 
+def test_an_answer_is_only_itself() -> None:
+    """Arrays have no one answer to ==, so two answers are compared by what is in them."""
+    one, other = (Prediction({"scores": np.ones(2)}, RANKING) for _ in range(2))
+    assert one != other
+    assert one.ranking == other.ranking
+    assert len({one, other}) == 2
+
+
 def test_boxes_are_drawn_into_a_copy_of_the_picture() -> None:
     prediction = Prediction({}, Boxes((BOX,)), PICTURE)
     image = prediction.image

@@ -43,6 +43,13 @@ def router(model: Model, server: Server, clock: Clock) -> Iterator[Router]:
     assert not [thread for thread in threading.enumerate() if thread.name == "tandem-router"]
 
 
+def test_a_notebook_shows_what_a_server_says_as_text(router: Router, server: Server, digit: np.ndarray) -> None:
+    server.error = RemoteError("server answers 500: <script>alert(1)</script>", status=500)
+    answer = router.predict(digit)
+    assert "<script>" in answer.why
+    assert "<p>source: device; server answers 500: &lt;script&gt;" in answer._repr_html_()
+
+
 def test_a_sure_device_asks_nobody(model: Model, server: Server, digit: np.ndarray) -> None:
     with Router(model, server, pair=made(model, server, 0.5)) as router:
         answer = router.predict(digit)
