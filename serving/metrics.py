@@ -105,11 +105,10 @@ class Metrics:
         return generate_latest(self._everything())
 
     def carry(self) -> None:
-        """Bring up to date what other workers are to see."""
+        """Bring up to date what `sums`, `exposition` and other workers are to see; on the event loop, where all is counted."""
         self._tally.carry()
 
     def _everything(self) -> CollectorRegistry:
-        self._tally.carry()
         if not os.environ.get(_DIRECTORY):
             return self._registry
         everything = CollectorRegistry()

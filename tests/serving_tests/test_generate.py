@@ -181,6 +181,7 @@ def test_a_caller_that_goes_away_stops_the_work(direct_app: Any) -> None:
         assert messages[0]["status"] == 200
         [(_, lane)] = app.inference._lanes.values()
         assert lane.idle
+        app._metrics.carry()
         values = app._metrics.sums()
         labels = (("model", "tiny_writer"), ("reason", "disconnected"), ("route", "/generate/{model}"), ("version", "1.0.0"))
         assert values["tandem_errors_total", labels] == 1

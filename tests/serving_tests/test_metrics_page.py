@@ -85,6 +85,7 @@ def test_each_refusal_is_counted_by_its_reason(direct: Any, reason: str, code: i
         status, _, answer = await server.ask(INFER, *pieces, **options)
         assert (status, answer["reason"]) == (code, reason)
         labels = (("model", "tiny_rows"), ("reason", reason), ("route", "/v2/models/{model}/infer"), ("version", "1.0.0"))
+        server.app._metrics.carry()
         assert server.app._metrics.sums()["tandem_errors_total", labels] == 1
         lane.memory.held, lane._draining = 0, False
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from serving.metrics import Metrics
 from serving.tally import MOST_ROWS, Tally
 
 
@@ -60,3 +61,13 @@ def test_memory_is_bounded(metrics: Any) -> None:
     assert len(tally._rows) == 5
     assert registry.get_sample_value("stages_count", {"model": "m", "version": "1", "stage": "total"}) == 3 * MOST_ROWS
     assert registry.get_sample_value("batches_count", {"model": "m", "version": "1"}) is None, "no batch, nothing to count"
+
+
+def test_reading_the_metrics_leaves_the_counting_to_the_event_loop() -> None:
+    """They are read on threads, and two that carried at once would count twice."""
+    metrics = Metrics()
+    metrics.request("m", "1", "/infer", 200)
+    labels = 'tandem_requests_total{code="200",model="m",route="/infer",version="1"}'
+    assert labels not in metrics.exposition().decode()
+    metrics.carry()
+    assert f"{labels} 1.0" in metrics.exposition().decode()
