@@ -22,6 +22,7 @@ from edge.stream import PICTURES
 
 Array = np.ndarray[Any, Any]
 ANIMATED = (".gif", ".webp", ".apng")  # what Pillow opens; one picture alone is a film of one frame
+_FORMATS = ("GIF", "WEBP", "PNG")  # whatever a file is called, nothing else is read: some of what Pillow knows starts programs
 FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm")
 _STILL_S = 0.1  # from frame to frame, where a film does not say
 _DAMAGED = (OSError, EOFError, ValueError, SyntaxError, IndexError, MemoryError)  # what Pillow and PyAV raise on content that is none
@@ -122,12 +123,20 @@ def pillow() -> Any:
 
 def _opened_animation(path: Path) -> Film:
     try:
-        with pillow().open(path) as picture:
+        with _pillow_opened(path) as picture:
             _check_size(path, *picture.size)
             pause_s = picture.info.get("duration", 0) / 1000 or _STILL_S
             return Film(path, int(getattr(picture, "n_frames", 1)), 1 / pause_s)
     except _DAMAGED as error:
         raise InputError(f"{path}: no film that can be read ({_line(error)})") from None
+
+
+def _pillow_opened(path: Path) -> Any:
+    library = pillow()
+    try:
+        return library.open(path, formats=_FORMATS)
+    except library.DecompressionBombError:
+        raise InputError(f"{path}: its frames have too many pixels, expected at most {MAX_PIXELS}") from None
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -141,7 +150,7 @@ def _in_folder(film: Film, every: int) -> Iterator[Frame]:
 
 
 def _animated(film: Film, every: int) -> Iterator[Frame]:
-    with pillow().open(film.path) as picture, warnings.catch_warnings():
+    with _pillow_opened(film.path) as picture, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd palettes
         time_s = 0.0
         for number in range(film.count):

@@ -15,6 +15,7 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from edge.errors import UsageError
+from edge.limits import MAX_PIXELS
 from edge.model import Model, Prediction
 from edge.steps.boxes import Box, Boxes
 from edge.steps.context import Context
@@ -25,6 +26,7 @@ Array = np.ndarray[Any, Any]
 SHARE = 0.6  # of the picture's height and width that a part has
 PARTS = 2  # in each direction
 LEAST = 64  # pixels of a side from which a picture is worth parting
+MOST_SQUARE = 2 * MAX_PIXELS  # pixels of the square; a long and narrow picture would be blown up to far more than it has
 _EDGE = 0.02  # of a part's side: what comes so near to an edge within the picture was cut there, and is left to the other parts
 _INSIDE = 0.7  # of a box within a surer one of its kind: then it is a part of the same thing
 OVERLAP, MOST = 0.5, 100
@@ -53,10 +55,12 @@ class TiledDetector:
         picture = decode_image(value, Context(), channels=self._channels)
         height, width = picture.shape[:2]
         places = list(parts(height, width))
-        shown = [picture, picture[:, ::-1], squared(picture), *(picture[top:bottom, left:right] for left, top, right, bottom in places)]
-        whole, mirrored, square, *others = self._model.predict_many(shown)
+        squares = [squared(picture)] if max(height, width) ** 2 <= MOST_SQUARE else []
+        views = (picture[top:bottom, left:right] for left, top, right, bottom in places)
+        whole, mirrored, *others = self._model.predict_many([picture, picture[:, ::-1], *squares, *views])
         found = [*whole.boxes, *(_mirrored(item, width) for item in mirrored.boxes)]
-        found += [box for item in square.boxes if (box := _cut(item, width, height))]
+        for _ in squares:
+            found += [box for item in others.pop(0).boxes if (box := _cut(item, width, height))]
         for place, answer in zip(places, others):
             found += [box for item in answer.boxes if (box := _within(item, place, picture.shape))]
         return Prediction(whole.outputs, Boxes(together(found)), picture)

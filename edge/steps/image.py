@@ -82,7 +82,7 @@ def resize(
         TooLargeError: A picture so long and narrow that covering the size would take more pixels than a picture may have.
     """
     del context
-    if not isinstance(value, np.ndarray) or value.ndim != 3:
+    if not isinstance(value, np.ndarray) or value.ndim != 3 or 0 in value.shape:
         raise InputError(f"resize got {type(value).__name__}, expected pixels (H, W, C); put decode_image before it in the contract")
     if fit == "stretch":
         return resampled(value, height, width, filter)

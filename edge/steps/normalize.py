@@ -26,9 +26,11 @@ def normalize(value: Any, context: Context, *, mean: Any, deviation: Any) -> Arr
         (H, W, C) float32.
 
     Raises:
-        ContractError: The picture has another number of channels.
+        ContractError: It is no picture, or one of another number of channels.
     """
     del context
+    if not isinstance(value, np.ndarray) or value.ndim != 3:
+        raise ContractError(f"normalize got {type(value).__name__}, expected pixels (H, W, C); put decode_image before it in the contract")
     shifts, scales = np.asarray(mean, np.float32), np.asarray(deviation, np.float32)
     channels = value.shape[-1]
     if any(numbers.ndim and len(numbers) != channels for numbers in (shifts, scales)):

@@ -78,8 +78,11 @@ def rate(value: Any, context: Context, *, titles: str = "titles.txt", users: str
 
     Raises:
         InputError: User or title are not known, or a rating is out of range; the message says what could be meant.
+        ContractError: It is no question.
         BundleError: An asset is missing or damaged.
     """
+    if not isinstance(value, Mapping):
+        raise ContractError(f"rate got {type(value).__name__}, expected a question; put read_json before it in the contract")
     wanted(value)
     unknown = [key for key in value if key not in _KEYS]
     if unknown or ("user" in value) == ("ratings" in value):
@@ -116,8 +119,13 @@ def top_n(value: Any, context: Context, *, titles: str = "titles.txt", most: int
         The best first, with their stars, 5 at most.
 
     Raises:
+        ContractError: The value is no array of numbers.
         BundleError: There are not as many titles as stars.
     """
+    if not isinstance(value, np.ndarray):
+        raise ContractError(
+            f"top_n got {type(value).__name__}, expected numbers (I, 2); mend the order of the contract's postprocess steps"
+        )
     names = tuple(_titles(context, titles))
     if value.shape != (len(names), 2):
         raise BundleError(

@@ -73,8 +73,8 @@ def check_wordpiece(length: Any, padding: Any = 0, tokenizer: Any = "tokenizer.j
     """Say what is wrong with the parameters of `wordpiece`; empty where nothing is."""
     if type(length) is not int or not 1 <= length <= MAX_LENGTH:
         return f"has length={length!r}, expected a whole number from 1 to {MAX_LENGTH}"
-    if type(padding) is not int or padding < 0:
-        return f"has padding={padding!r}, expected an id, 0 or more"
+    if type(padding) is not int or not 0 <= padding < 1 << 31:
+        return f"has padding={padding!r}, expected an id, 0 to {(1 << 31) - 1}"
     if not isinstance(tokenizer, str) or not safe_relative(tokenizer):
         return f"has tokenizer={tokenizer!r}, expected the path of an asset"
     if not isinstance(mask, str):

@@ -75,12 +75,17 @@ def _noting(film, seen):
         yield frame
 
 
+BOMB = b"GIF89a" + b"\xff" * 4 + bytes(3) + b"," + bytes(4) + b"\xff" * 4 + b"\0\2\0;"  # 65,535 pixels a side
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         pytest.param("a.gif", b"hello", "no film that can be read", id="no gif"),
         pytest.param("a.webp", b"", "no film that can be read", id="empty"),
         pytest.param("a.txt", b"hello", "no film is called so", id="text"),
+        pytest.param("a.gif", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no film that can be read", id="a program"),
+        pytest.param("a.gif", BOMB, "its frames have too many pixels", id="a bomb"),
     ],
 )
 def test_what_is_no_film_is_told(name, content, said, tmp_path):

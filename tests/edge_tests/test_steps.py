@@ -1,6 +1,8 @@
 """Steps in a pipeline: the geometry of `resize`, and parameters that are refused when a pipeline is built."""
 
+import contextlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -200,3 +202,42 @@ def test_steps_in_an_order_that_cannot_work_are_refused_in_words(side: str, list
     build = steps.preprocessing if side == "preprocess" else steps.postprocessing
     with pytest.raises(TandemError):
         build(promise(**{side: listed}))(value)
+
+
+VALID: dict[str, dict[str, Any]] = {  # parameters with which each step can be asked
+    "decode_image": {},
+    "resize": {"height": 8, "width": 8, "fit": "contain"},
+    "normalize": {"mean": 127.5, "deviation": [1.0, 2.0, 3.0]},
+    "tokenize": {"length": 4},
+    "wordpiece": {"length": 4},
+    "unigram": {"length": 4},
+    "mark_words": {"length": 4},
+    "weigh_terms": {},
+    "number_words": {},
+    "read_bars": {},
+    "read_json": {},
+    "rate": {},
+    "draw_latent": {"size": 3},
+    "choose": {"input": "a", "names": ["b"], "default": "b"},
+    "slide": {"input": "a", "low": 0, "high": 1, "default": 0},
+    "softmax": {},
+    "top_k": {},
+    "likely_words": {},
+    "decode_boxes": {"anchors": [[1, 1]], "stride": 8},
+    "decode_ssd": {"grid": {"size": [8, 8], "strides": [4], "ratios": [1.0], "between": 0}, "coding": {"scale": [1, 1, 1, 1]}},
+    "top_n": {},
+    "picture": {},
+}
+STRANGE = [
+    *(None, 3, 1.5, "", "abc", b"abc", [1, [2]], (), {}, {"a": 1}, Path("nowhere"), Ranked("a", 0, 1.0)),
+    *(np.array(3), np.array("abc"), np.zeros((5, 5)), np.zeros((0, 0, 3), np.uint8), np.zeros((2, 2, 2, 2), np.float32)),
+]
+
+
+@pytest.mark.parametrize("name", sorted({**steps.PREPROCESS, **steps.OPTIONS, **steps.POSTPROCESS}))
+def test_what_is_not_for_a_step_is_refused_in_words(name: str) -> None:
+    function, check = {**steps.PREPROCESS, **steps.OPTIONS, **steps.POSTPROCESS}[name]
+    assert check(**VALID[name]) == ""
+    for value in STRANGE:
+        with contextlib.suppress(TandemError):  # or answered; nothing else may come of it
+            function(value, Context(labels=("a",) * 5), **VALID[name])

@@ -54,6 +54,14 @@ def test_parts_cover_the_whole_picture_and_overlap(height, width):
     assert seen[height // 2, width // 2] == 4
 
 
+@pytest.mark.parametrize(("size", "views"), [((1, 16_384), 2), ((16_384, 64), 6), ((64, 64), 7)])
+def test_a_line_is_not_blown_up_to_a_square(size, views):
+    seer = Seer()
+    TiledDetector(seer).predict(np.zeros((*size, 3), np.uint8))
+    assert len(seer.shown) == views
+    assert max(view.size for view in seer.shown) <= size[0] * size[1] * 3
+
+
 def test_a_picture_that_is_too_small_has_no_parts():
     assert list(parts(63, 500)) == []
 
