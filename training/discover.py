@@ -128,7 +128,7 @@ def _existing(path: Path) -> Path:
 
 
 def _recipes_in(path: Path) -> tuple[Recipe, ...]:
-    module = _imported(path) if _is_ours(path) else load(path)
+    module = _imported(path) if is_ours(path) else load(path)
     recipes = (getattr(module, "RECIPE", None), *getattr(module, "VARIANTS", ()))
     for number, recipe in enumerate(recipes):
         where = f"{path.name}: {f'VARIANTS[{number - 1}]' if number else 'RECIPE'}"
@@ -140,7 +140,7 @@ def _recipes_in(path: Path) -> tuple[Recipe, ...]:
     return tuple(recipe for recipe in recipes if isinstance(recipe, Recipe))
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
     """Tell whether a file is a module of `training.models`."""
     return any(path.parent.resolve() == Path(folder).resolve() for folder in training.models.__path__)
 

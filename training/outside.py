@@ -7,6 +7,7 @@ packages go first. Afterwards the folder is taken off again: an import inside a 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -46,9 +47,31 @@ def load(path: Path) -> ModuleType:
                 f"{_place(error, path)}: needs {error.name}, which is neither installed nor beside it; install it, or correct the import"
             ) from None
         except (Exception, SystemExit) as error:  # the border: this is not our code, and anything may be wrong with it
-            said = str(error).partition("\n")[0]
-            raise SetupError(f"{_place(error, path)}: {type(error).__name__}{said and ': ' + said}; correct the file") from None
+            raise SetupError(f"{_place(error, path)}: {_said(error)}; correct the file") from None
     return module
+
+
+@contextmanager
+def faults_told(path: Path) -> Iterator[None]:
+    """Tell what fails later in a file from elsewhere, in its data, its model or its loss, as what fails while it is loaded.
+
+    Raises:
+        SetupError: An error went through the file or a neighbour of it; the message names the last line there.
+    """
+    try:
+        yield
+    except (TandemError, MemoryError):
+        raise
+    except Exception as error:  # the same border; what did not go through the user's files is a fault of ours
+        place = _line(error, path.resolve())
+        if place is None or os.environ.get("TANDEM_DEBUG"):
+            raise
+        raise SetupError(f"{place}: {_said(error)}; correct the file, or set TANDEM_DEBUG=1 to see how it came there") from None
+
+
+def _said(error: BaseException) -> str:
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}{first and ': ' + first}"
 
 
 @contextmanager
@@ -83,7 +106,11 @@ def _forget() -> None:
 
 
 def _place(error: BaseException, path: Path) -> str:
-    """Name the last line of the user's files that an error went through."""
+    """Name the last line of the user's files that an error went through, else the file."""
+    return _line(error, path) or path.name
+
+
+def _line(error: BaseException, path: Path) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).parent == path.parent]
-    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}" if own else path.name
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}" if own else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import numpy as np
 from edge.errors import GateError, SetupError, UsageError
 from training import discover, overrides
 from training.finished import Outcome, TrainOptions, identify, look_up
+from training.outside import faults_told
 from training.progress import say
 from training.ranks import current
 from training.recipe import DataOptions, Recipe, Splits
@@ -35,10 +36,16 @@ def train(model: str, options: TrainOptions) -> Outcome:
     Raises:
         UnknownModelError: No recipe has that name.
         UsageError: More samples are asked for than there are.
-        SetupError: The data, a package or disk space is missing.
+        SetupError: The data, a package or disk space is missing, or a model's file from elsewhere fails.
         GateError: The loss is not finite.
         ContractError: Data or module are not what the contract promises.
     """
+    path = discover.file_of(model)
+    with nullcontext() if discover.is_ours(path) else faults_told(path):
+        return _trained(model, options)
+
+
+def _trained(model: str, options: TrainOptions) -> Outcome:
     ranks = current()
     done = ranks.first(lambda: unchanged(model, options))
     if done is not None:

@@ -10,6 +10,7 @@ from edge.errors import ContractError, SetupError, TandemError, UnknownModelErro
 from export.handover import open_handover
 from training import discover, sources
 from training.finished import TrainOptions
+from training.outside import faults_told
 from training.train import train
 
 RECIPE = """
@@ -169,3 +170,29 @@ def test_the_command_lists_what_the_folders_hold(
     monkeypatch.setenv("TANDEM_RECIPES", str(own.parent))
     assert command("--list") == 0
     assert "own_cnn_small" in capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize(
+    ("neighbour", "told"),
+    [
+        ("def splits(options):\n    return {}['none']\n", "parts.py, line 2: KeyError: 'none'; correct"),
+        ("", "own_cnn.py, line 7: AttributeError"),
+    ],
+    ids=["in a neighbour", "in the file"],
+)
+def test_what_fails_after_loading_is_told_with_its_line_too(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, neighbour: str, told: str
+) -> None:
+    (own.parent / "parts.py").write_text(neighbour)
+    own.write_text(f"import parts{own.read_text()}def load_data(options):\n    return parts.splits(options)\n")
+    own.write_text(f"{own.read_text()}RECIPE = replace(RECIPE, load_data=load_data)\n")
+    with pytest.raises(SetupError, match=told):
+        train(str(own), TrainOptions(out=tmp_path / "runs"))
+    monkeypatch.setenv("TANDEM_DEBUG", "1")
+    with pytest.raises((KeyError, AttributeError)):
+        train(str(own), TrainOptions(out=tmp_path / "runs"))
+
+
+def test_a_fault_that_went_through_none_of_the_users_lines_stays_one_of_ours(own: Path) -> None:
+    with pytest.raises(ZeroDivisionError), faults_told(own):
+        _ = 1 / 0
