@@ -259,15 +259,17 @@ def test_a_file_that_a_model_no_longer_has_leaves_the_page(tmp_path, monkeypatch
         pytest.param({}, True, id="as it was"),
         pytest.param({"sha256": "1"}, False, id="another file"),
         pytest.param({"version": "1.0"}, False, id="another runtime"),
+        pytest.param({"tolerance": 0.2}, False, id="another promise"),
         pytest.param({"processor": "cortex-a76"}, False, id="another processor"),
         pytest.param({"verdict": FAILED}, False, id="it failed"),
     ],
 )
 def test_what_the_page_shows_need_not_be_compared_again(changed, expected):
     guest = Guest(SYSTEMS["bookworm"], PROCESSORS["a72"], "onnxruntime")
-    release = SimpleNamespace(name="a", files=lambda runtime: [SimpleNamespace(sha256="0")])
+    file = SimpleNamespace(sha256="0", format="onnx", tolerance=0.1)
+    release = SimpleNamespace(name="a", files=lambda runtime: [file], contract=SimpleNamespace(tolerance=Tolerance()))
     row = {"system": "bookworm", "processor": "cortex-a72", "runtime": "onnxruntime", "model": "a", "sha256": "0", "verdict": EQUAL}
-    row["version"] = SYSTEMS["bookworm"].version("onnxruntime")
+    row |= {"version": SYSTEMS["bookworm"].version("onnxruntime"), "tolerance": 0.1}
     assert page.known([{**row, **changed}])(guest, release) == expected
 
 

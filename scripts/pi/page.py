@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pi.comparison import EQUAL, FAILED, WITHIN, Row
+from pi.comparison import EQUAL, FAILED, WITHIN, Row, bound
 from pi.guest import Guest
 from pi.processors import PROCESSORS
 from pi.released import Release
@@ -84,12 +84,12 @@ def load() -> dict[str, Any]:
 
 def known(rows: Sequence[Mapping[str, Any]]) -> Callable[[Guest, Release], bool]:
     """Return what tells whether all files of a model were compared on a guest as they are now, and none failed."""
-    passed = {tuple(row[part] for part in (*WHOSE, "sha256", "version")) for row in rows if row["verdict"] != FAILED}
+    passed = {tuple(row[part] for part in (*WHOSE, "sha256", "version", "tolerance")) for row in rows if row["verdict"] != FAILED}
 
     def compared(guest: Guest, release: Release) -> bool:
         place = (guest.system.name, guest.processor.qemu, guest.runtime, release.name)
-        version = guest.system.version(guest.runtime)
-        return all((*place, variant.sha256, version) in passed for variant in release.files(guest.runtime))
+        version, promised = guest.system.version(guest.runtime), release.contract.tolerance
+        return all((*place, file.sha256, version, bound(file, promised)) in passed for file in release.files(guest.runtime))
 
     return compared
 
