@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 from edge import metric_names as names
@@ -23,6 +24,7 @@ from serving.backlog import SHARE, Backlog
 from serving.batching import Job, Lane, Outcome, Scheduler
 from serving.bodies import Body, Memory, Reader, Receive
 from serving.border import Border, Done, request_identifier
+from serving.decoding import Decoders
 from serving.errors import DrainingError
 from serving.headers import ANSWER, adding
 from serving.inference import Work
@@ -79,7 +81,8 @@ class InferencePath:
         self._threads = Threads(max(1, available // max(1, self._settings.threads)))
         self.scheduler = Scheduler(self._threads)
         self._backlog = Backlog(self._loop.call_soon)
-        self._pool = ThreadPoolExecutor(max(2, available), "decode")
+        self._decoders = Decoders(max(2, available))
+        self._encoders = ThreadPoolExecutor(max(2, available), "encode")  # others: no answer waits behind requests that are not read yet
 
     async def close(self) -> None:
         """Take no more, finish what was accepted, and end the threads."""
@@ -87,7 +90,8 @@ class InferencePath:
         for lane in list(self.scheduler.lanes):
             await drained(lane)
         self._threads.close()
-        self._pool.shutdown(wait=False)
+        self._decoders.close()
+        self._encoders.shutdown(wait=False)
 
     def lane(self, entry: Entry) -> Lane:
         """Give the queue of a model that is ready.
@@ -176,12 +180,13 @@ class InferencePath:
             body = await reader.read(headers, receive)
             self._check_open(lane)
             length = headers.get(_LENGTH)
-            work, small = await self._read(lane, entry.opened(), route, body, None if length is None else length.decode("latin-1"))
+            text = None if length is None else length.decode("latin-1")
+            work, small = await self._read(lane, deadline, entry.opened(), route, body, text)
             outcome = await self._run(lane, work, deadline)
             begun = time.perf_counter()
             outputs = outcome.outputs or {}
             here = small or (route != PREDICT and sum(array.nbytes for array in outputs.values()) <= SMALL_ANSWER_BYTES)
-            message = work.answer(outputs) if here else await self._loop.run_in_executor(self._pool, work.answer, outputs)
+            message = work.answer(outputs) if here else await self._loop.run_in_executor(self._encoders, work.answer, outputs)
         finally:
             lane.in_flight -= 1
             reader.release()
@@ -239,17 +244,17 @@ class InferencePath:
             raise DrainingError("the server is stopping; send the request to another, or again in a moment")
         lane.check_open(time.monotonic())
 
-    async def _read(self, lane: Lane, model: Model, route: str, body: Body, length: str | None) -> tuple[Work, bool]:
+    async def _read(self, lane: Lane, deadline: float, model: Model, route: str, body: Body, length: str | None) -> tuple[Work, bool]:
         """Decode and preprocess: small V2 requests here, all others on a thread. Tells which it was."""
         most = self._settings.max_batch
         if route != PREDICT and inference.is_small(len(body.content), length is not None):
             return inference.read_infer(model, body, length, most), True
+        read = partial(inference.read_infer, model, body, length, most)
+        if route == PREDICT:
+            read = partial(inference.read_predict, model, body, most, self._settings.safety.max_pixels)
         lane.arriving += 1
         try:
-            if route == PREDICT:
-                pixels = self._settings.safety.max_pixels
-                return await self._loop.run_in_executor(self._pool, inference.read_predict, model, body, most, pixels), False
-            return await self._loop.run_in_executor(self._pool, inference.read_infer, model, body, length, most), False
+            return await self._decoders.run(lane.name, deadline, read), False
         finally:
             lane.arriving -= 1
 
