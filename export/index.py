@@ -77,7 +77,9 @@ def _released(folder: Path) -> Entry | None:
     except (TandemError, OSError):
         return None
     measured, origin = _json(folder / "measurements.json"), _json(folder / "provenance.json")
-    drops = [trial.get("metric_loss") for file in measured.get("files", []) for trial in file.get("trials", [])]
+    proved = {(variant.file, runtime) for variant in files for runtime in variant.passed}
+    trials = [(file.get("file"), trial) for file in measured.get("files", []) for trial in file.get("trials", [])]
+    drops = [trial.get("metric_loss") for file, trial in trials if (file, trial.get("runtime")) in proved]
     smallest = min(files, key=lambda variant: variant.size_bytes)
     return Entry(
         name=promise.name,

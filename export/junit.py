@@ -16,7 +16,8 @@ def render(findings: Findings) -> str:
     """Make the XML.
 
     A refusal that is of no single file on a runtime (a conversion, a runtime that did not run, the size) is a case of the
-    suite that ends the list, so that a refused model never looks as if all had passed.
+    suite that ends the list, so that a refused model never looks as if all had passed. Where nothing was refused, a promise that
+    was broken on a runtime that need not keep it, or by a file that was not chosen, counts as skipped and not as a failure.
 
     Returns:
         A document with the root `testsuites`.
@@ -34,25 +35,31 @@ def render(findings: Findings) -> str:
 
 
 def _suite(findings: Findings, row: Row) -> ElementTree.Element:
-    failed = sum(not check.passed for check in row.checks)
+    broken, tag = sum(not check.passed for check in row.checks), _broken(findings)
     suite = ElementTree.Element(
         "testsuite",
         {
             "name": _text(f"{findings.contract.name} {findings.contract.version}: {row.file} on {row.runtime}"),
             "tests": str(len(row.checks)),
-            "failures": str(failed),
+            "failures": str(broken if tag == "failure" else 0),
             "errors": "0",
-            "skipped": "0",
+            "skipped": str(broken if tag == "skipped" else 0),
             "time": f"{row.trial.seconds_per_sample * findings.samples:.3f}",
         },
     )
     for check in row.checks:
-        suite.append(_case(f"{findings.contract.name}.{row.file}.{row.runtime}", check))
+        suite.append(_case(f"{findings.contract.name}.{row.file}.{row.runtime}", check, tag))
     return suite
 
 
+def _broken(findings: Findings) -> str:
+    """Give the tag for a broken promise."""
+    return "skipped" if findings.problem is None else "failure"
+
+
 def _refused(findings: Findings, file: str, runtime: str, words: str, required: bool) -> ElementTree.Element:
-    """Tell that a runtime could not run a file: a failure where the contract requires it, else a case that was skipped."""
+    """Tell that a runtime could not run a file: a failure where the contract requires it and something was refused, else skipped."""
+    required = required and findings.problem is not None
     name = f"{findings.contract.name} {findings.contract.version}: {file} on {runtime}"
     counts = {"failures": str(int(required)), "errors": "0", "skipped": str(int(not required))}
     suite = ElementTree.Element("testsuite", {"name": _text(name), "tests": "1", **counts, "time": "0"})
@@ -63,11 +70,12 @@ def _refused(findings: Findings, file: str, runtime: str, words: str, required: 
     return suite
 
 
-def _case(classname: str, check: Check) -> ElementTree.Element:
+def _case(classname: str, check: Check, tag: str) -> ElementTree.Element:
     case = ElementTree.Element("testcase", {"classname": _text(classname), "name": _text(check.name), "time": "0"})
     if not check.passed:
         message = _text(f"{check.name} is {check.measured}, allowed {check.allowed}")
-        ElementTree.SubElement(case, "failure", {"message": message, "type": "GateError"}).text = message
+        attributes = {"message": message, "type": "GateError"} if tag == "failure" else {"message": message}
+        ElementTree.SubElement(case, tag, attributes).text = message
     return case
 
 

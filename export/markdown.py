@@ -54,7 +54,7 @@ def _table(findings: Findings, table: list[Row]) -> str:
 
 
 def _worst(findings: Findings, table: list[Row]) -> str:
-    row = worst(table)
+    row = worst([each for each in table if each.passed] if findings.released else table)
     if row is None or row.trial.drop is None:
         return findings.proof
     drop, low, high = row.trial.drop

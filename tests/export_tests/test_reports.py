@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,33 @@ def test_junit_tells_a_runtime_that_refuses_a_file(words):
         case = ElementTree.fromstring(junit.render(refused))[1][0]
         assert (case[0].tag, case[0].get("message")) == (tag, "no \ufffd kernel")
         assert "no \x00 kernel" in report.render(refused).replace("\ufffd", "\x00")
+
+
+def test_junit_of_a_released_model_has_no_failure(words):
+    (file,) = words.candidates
+    released = replace(words, problem=None, candidates=(replace(file, refused={"onnxruntime": "no kernel"}),))
+    root = ElementTree.fromstring(junit.render(released))
+    assert (root.get("failures"), root.get("errors")) == ("0", "0")
+    assert [suite.get("skipped") for suite in root] == ["2", "1", "0"]
+    assert not list(root.iter("failure"))
+    assert next(root.iter("skipped")).get("message") == "top-1 agreement is 0.5000, allowed ≥ 0.99"
+
+
+def test_the_worst_loss_of_a_released_model_is_of_what_was_released(words, tiny_bundles, tmp_path):
+    (file,) = words.candidates
+    fine = replace(TRIAL, runtime="other", drop=(0.001, 0.0, 0.002), agreement=1.0)
+    variant = json.loads((tiny_bundles / "tiny" / "1.0.0" / "variants.json").read_text())
+    released = replace(words, problem=None, released=tuple(variant), candidates=(replace(file, trials=(TRIAL, fine)),))
+    assert "**+0.5000**" in markdown.render(words, "page.html"), "of a refused one it is that of what was refused"
+    assert "**+0.0010**" in markdown.render(released, "page.html")
+    folder = shutil.copytree(tiny_bundles, tmp_path / "bundles") / "tiny" / "1.0.0"
+    measured = json.loads((folder / "measurements.json").read_text())
+    (one,) = measured["files"][0]["trials"]
+    one["metric_loss"] = 0.002
+    measured["files"][0]["trials"].append({**one, "runtime": "that-failed", "metric_loss": 75.0})
+    measured["files"].append({**measured["files"][0], "file": "model.not_chosen.onnx"})
+    (folder / "measurements.json").write_text(json.dumps(measured))
+    assert [entry.loss for entry in index.entries(tmp_path / "bundles")] == [0.002]
 
 
 def test_markdown_is_short_and_its_table_is_whole(words):
