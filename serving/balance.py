@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import time
@@ -22,6 +23,8 @@ import uvicorn
 MOST_WORKERS = 256
 PAUSE_S, MOST_PAUSES = 0.002, 5  # a worker lets others go first for so long, then it accepts: they may be busy
 BEAT_S, SILENT_S = 0.1, 1.0  # a worker that has not told for so long does not count
+FULL_S = 1.0  # until a worker that could accept no more tries again
+logger = logging.getLogger("bentoml.tandem")
 
 
 class Table:
@@ -97,12 +100,19 @@ class BalancedServer(uvicorn.Server):
             self._loop.call_later(PAUSE_S, self._resume, listening)
             return
         self._pauses[listening] = 0
-        with contextlib.suppress(BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker
+        try:
             connection, _ = listening.accept()
-            task = asyncio.ensure_future(self._open(connection))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
-            self.table.tell(self._connections)
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker
+            return
+        except OSError as error:  # as many files are open as may be: asked again at once, it would be so without end
+            logger.error("no connection can be accepted for %g s: %s", FULL_S, error.strerror)
+            self._loop.remove_reader(listening.fileno())
+            self._loop.call_later(FULL_S, self._resume, listening)
+            return
+        task = asyncio.ensure_future(self._open(connection))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        self.table.tell(self._connections)
 
     def _resume(self, listening: socket.socket) -> None:
         if listening in self._pauses:

@@ -1,16 +1,19 @@
 """Connections are shared evenly by servers that listen on one socket, and a worker that is gone or silent keeps nobody waiting."""
 
+import errno
 import http.client
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
+from uvicorn.server import ServerState
 
-from serving.balance import SILENT_S, BalancedServer, Table
+from serving.balance import FULL_S, SILENT_S, BalancedServer, Table
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -90,3 +93,16 @@ def test_a_worker_that_takes_nothing_keeps_nobody_waiting(servers: tuple[list[Ba
     assert not busy.server_state.connections
     for connection in open_:
         connection.close()
+
+
+def test_a_worker_without_a_file_to_spare_tries_again_later_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    def accept() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    listening, server = Mock(accept=accept, fileno=lambda: 7), object.__new__(BalancedServer)
+    server._loop, server._opening, server._pauses = Mock(), set(), {listening: 0}
+    server.server_state, server.table = ServerState(), Mock(fewest_elsewhere=lambda: float("inf"))
+    server._accept(listening)
+    server._loop.remove_reader.assert_called_once_with(7)
+    server._loop.call_later.assert_called_once_with(FULL_S, server._resume, listening)
+    assert "no connection can be accepted for 1 s: Too many open files" in caplog.text
