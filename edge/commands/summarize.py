@@ -6,12 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from edge.errors import InputError, UsageError
 from edge.model import Model
 from edge.seq2seq import Seq2Seq
-from edge.steps.text import MAX_CHARACTERS
+from edge.steps.text import MAX_CHARACTERS, text_of
 from edge.systems.abstract import told
 from edge.systems.summary import WEIGHT, Length, Summary
 
@@ -62,26 +62,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(args: argparse.Namespace, text: Union[str, Path]) -> dict[str, Any]:
+def _chosen(args: argparse.Namespace, text: str) -> dict[str, Any]:
     length = Length(args.sentences, args.words, args.share)
     with Model.open(args.model, target=args.target) as encoder:
         return Summary(encoder).summarize(text, length, WEIGHT if args.weight is None else args.weight)
 
 
-def _written(args: argparse.Namespace, text: Union[str, Path]) -> dict[str, Any]:
+def _written(args: argparse.Namespace, text: str) -> dict[str, Any]:
     pair = Seq2Seq.open(args.t5)
     wanted = pair.usual(num_beams=args.beams, repetition_penalty=args.repetition_penalty, max_length=args.max_length)
     return told(pair.write(text, wanted))
 
 
-def _text(file: str) -> Union[str, Path]:
-    """Give the path, or what stands on standard input.
+def _text(file: str) -> str:
+    """Read the file, or standard input, before time is spent on opening models.
 
     Raises:
-        InputError: Standard input is no UTF-8, or too long.
+        InputError: It cannot be read, or is no UTF-8.
+        TooLargeError: It is too long.
     """
     if file != STANDARD_INPUT:
-        return Path(file)
+        return text_of(Path(file))
     content = sys.stdin.buffer.read(4 * MAX_CHARACTERS + 4)
     try:
         return content.decode("utf-8-sig")

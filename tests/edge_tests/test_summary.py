@@ -181,4 +181,6 @@ def test_the_command_takes_a_file_or_standard_input_and_says_what_was_left_out(m
     ):
         assert main(["summarize", str(path), *words]) == code
         assert said in capsys.readouterr().err
+    monkeypatch.setattr(summarize, "Model", None)  # no time is spent on a model before the text is there
     assert main(["summarize", str(Path("nowhere.txt"))]) == 7
+    assert "nowhere.txt: cannot be read (No such file or directory)" in capsys.readouterr().err
