@@ -83,14 +83,17 @@ def appearing(folder: Path, *, until: Callable[[], bool] = lambda: False, poll_s
         poll_s: How long to wait before looking again.
 
     Raises:
-        InputError: There is no such folder.
+        InputError: There is no such folder, or it goes away.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give one that pictures come into")
     given: set[Path] = set()
     sizes: dict[Path, int] = {}
     while True:
-        fresh = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path not in given)
+        try:
+            fresh = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path not in given)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be read any more ({error.strerror}); mount it or make it again, and begin anew") from None
         found = {path: _size(path) for path in fresh}
         ready = [path for path in fresh if found[path] and sizes.get(path) == found[path]]
         given.update(ready)

@@ -83,3 +83,10 @@ def test_pictures_that_come_into_a_folder_are_given_once_they_are_whole(tmp_path
     assert given == ["b.png", "a.jpg"]
     with pytest.raises(InputError, match="no such folder"):
         next(appearing(tmp_path / "none"))
+
+
+def test_a_folder_that_goes_away_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "card"
+    folder.mkdir()
+    with pytest.raises(InputError, match="card: cannot be read any more"):
+        list(appearing(folder, until=lambda: bool(folder.rmdir()), poll_s=0.001))
