@@ -91,6 +91,9 @@ def _asked(args: argparse.Namespace) -> tuple[list[str], Options]:
         raise UsageError(f"{', '.join(alone)}: for a model from elsewhere; name it too: --program FILE")
     if args.all == bool(args.names):
         raise UsageError("expected the names of models, such as mnist_cnn, or --all" + (", not both" if args.all else ""))
+    file = next((name for name in args.names if name.endswith(".py")), None)
+    if file is not None:
+        raise UsageError(f"{file}: the file of a recipe, expected the name of a model that was trained: tandem export {Path(file).stem}")
     names = handed_over(args.runs) if args.all else list(dict.fromkeys(args.names))
     if not names:
         raise UsageError(f"{args.runs}: no trained model here; train one first: tandem train mnist_cnn")

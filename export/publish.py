@@ -31,7 +31,7 @@ def publish(target: Path, findings: Findings, key: Key) -> Path:
     Raises:
         SetupError: The disk is full or the place cannot be written; what was there is untouched.
     """
-    refused = target.parent / f"rejected-{target.name}"
+    refused = _refusal(target)
     if findings.verdict == "released":
         _bundle(target, findings, key)
         _remove(refused)
@@ -42,6 +42,17 @@ def publish(target: Path, findings: Findings, key: Key) -> Path:
     for suffix, text in pages(findings, beside.name).items():
         write_atomic(beside.with_name(beside.name + suffix), text.encode())
     return beside.with_name(f"{beside.name}.html")
+
+
+def keep(target: Path, bundles: Path) -> None:
+    """Take away the reports of an earlier refusal where the released bundle is what the hand-over gives now.
+
+    Raises:
+        SetupError: The index cannot be written.
+    """
+    if any(map(Path.exists, _pages_of(_refusal(target)))):
+        _remove(_refusal(target))
+        index(bundles)
 
 
 def pages(findings: Findings, stem: str) -> dict[str, str]:
@@ -95,9 +106,18 @@ def _unlisted(folder: Path, findings: Findings, key: Key) -> dict[str, str]:
     }
 
 
+def _refusal(target: Path) -> Path:
+    """Give the stem of a refusal's reports."""
+    return target.parent / f"rejected-{target.name}"
+
+
+def _pages_of(stem: Path) -> list[Path]:
+    return [stem.with_name(stem.name + suffix) for suffix in PAGES]
+
+
 def _remove(stem: Path) -> None:
-    for suffix in PAGES:
-        stem.with_name(stem.name + suffix).unlink(missing_ok=True)
+    for page in _pages_of(stem):
+        page.unlink(missing_ok=True)
 
 
 def _dumps(content: dict[str, Any]) -> str:

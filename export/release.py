@@ -82,6 +82,7 @@ def export(name: str, options: Options) -> Outcome:
         target = _target(handover, options)
         kept = None if options.force or options.only else _unchanged(target, now)
         if kept is not None:
+            publish.keep(target, options.bundles)
             return Outcome(target, True, kept, target / "report.html", parity_only=handover.contract.parity_only)
         with tempfile.TemporaryDirectory(prefix="tandem-export-") as work:
             cache = Cache(target.parent / ".cache", now.environment)

@@ -1,7 +1,8 @@
 """A T5 folder released as a pair of bundles, `<name>_encoder` and `<name>_decoder`.
 
 Each goes through the gate as a model from elsewhere, by a contract and samples that are made of the folder itself. Then both
-are put together as a server would, which answers the examples of transformers id for id, or the release is refused.
+are put together as a server would, which answers the examples of transformers id for id, or the command fails. The two bundles
+then stay, since each has proved what it promises alone; whoever opens them as a pair replays the examples and refuses them too.
 """
 
 from __future__ import annotations

@@ -132,6 +132,18 @@ def test_a_refused_model_leaves_reports_for_people_and_machines(tiny_export, tin
     assert "1 refused" in index
 
 
+def test_a_bundle_that_is_kept_takes_away_the_refusal_of_another_training(tiny_export, tmp_path):
+    bundles = tmp_path / "bundles"
+    stale = [bundles / "tiny" / f"rejected-1.0.0{suffix}" for suffix in (".html", ".md", ".junit.xml", ".json")]
+    for page in stale:
+        page.write_text('{"name": "tiny", "version": "1.0.0", "verdict": "refused"}')
+    (bundles / "index.html").write_text("1 refused")
+    code, out, _ = tiny_export("--json")
+    assert (code, json.loads(out)["skipped"]) == (0, True)
+    assert not [page for page in stale if page.exists()]
+    assert "0 refused" in (bundles / "index.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "fragment"),
     [
@@ -139,8 +151,9 @@ def test_a_refused_model_leaves_reports_for_people_and_machines(tiny_export, tin
         (["--memory-limit=0"], "--memory-limit is 0"),
         (["--memory-limit=nan"], "--memory-limit is nan"),
         (["--all", "--only=onnx"], "not both"),
+        (["./my_model.py"], "the name of a model that was trained: tandem export my_model"),
     ],
-    ids=["no jobs", "no memory", "nan", "names and all"],
+    ids=["no jobs", "no memory", "nan", "names and all", "a recipe's file"],
 )
 def test_options_that_make_no_sense_are_refused(tiny_export, words, fragment):
     code, out, err = tiny_export(*words, "--json")
