@@ -7,6 +7,7 @@ crash or a power cut sees the old content or the new one and never a mixture.
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
 import re
@@ -249,8 +250,12 @@ def _flush(path: Path) -> None:
 def _swap(work: Path, target: Path) -> None:
     """Put `work` in the place of `target`: exchanged in one system call where Linux offers it, else by two renames."""
     if not target.exists():
-        work.rename(target)
-        return
+        try:
+            work.rename(target)
+            return
+        except OSError as error:  # another process may have put its own there meanwhile: then that is the earlier one
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
     if _exchange(work, target):
         return
     old = work.with_name(work.name + ".old")

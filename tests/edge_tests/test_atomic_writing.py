@@ -61,6 +61,15 @@ def test_directory_appears_whole_and_is_replaced_whole(tmp_path: Path, swap: str
         assert os.listdir(target.parent) == ["1.0.0"], "nothing is left beside it"
 
 
+def test_what_another_process_put_there_meanwhile_is_replaced(tmp_path: Path, swap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "1.0.0"
+    fill(target, "theirs")
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # as it was a moment ago
+    fill(target, "ours")
+    assert (target / "sub" / "f").read_text(encoding="utf-8") == "ours"
+    assert [path.name for path in tmp_path.iterdir()] == ["1.0.0"]
+
+
 @pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), FULL_DISK], ids=["mistake", "interrupt", "full disk"])
 def test_failure_inside_leaves_the_old_directory(tmp_path: Path, swap: str, error: BaseException) -> None:
     target = tmp_path / "1.0.0"
