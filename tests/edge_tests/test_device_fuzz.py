@@ -41,7 +41,7 @@ def test_child_that_dies_is_named_and_the_next_case_goes_on() -> None:
     died = [each.case for each in found if each.verdict == "died"]
     assert [each.case for each in found] == list(range(3))
     assert died, "no mutant ends the old runtime: this tests nothing"
-    assert all(each.words == "SIGSEGV" for each in found if each.verdict == "died")
+    assert all(each.words.startswith("SIG") for each in found if each.verdict == "died"), [each.words for each in found]
     (again,) = run(died[:1], 2, seeds, old, apart=True)
     assert again.verdict == "refused"
 

@@ -40,7 +40,7 @@ def test_a_block_of_new_ones_is_read_or_refused() -> None:
 def test_a_long_number_that_is_none_takes_no_time(cell: str) -> None:
     """A search that tries every place for the point takes minutes here."""
     with pytest.raises(InputError, match="expected a number"):
-        rows(cell.encode(), "float32")
+        rows(cell.encode(), "float32", 1)
 
 
 def test_a_form_of_many_parts_is_not_read_to_its_end() -> None:
