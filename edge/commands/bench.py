@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from edge import benchmark, child
+from edge import benchmark, budget, child
 from edge.commands import steadily
 from edge.commands.options import add_model_arguments, describe, open_model
 from edge.errors import SetupError, TandemError, UsageError
@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--operators", type=int, default=5, metavar="N", help="name the N slowest operators (default: 5; 0 for none)")
     parser.add_argument("--compare", metavar="FILE_OR_RECIPE", help="measure this file of the bundle too, in turns, and give the ratio")
     parser.add_argument("--rounds", type=int, default=20, help="turns of each file with --compare (default: 20)")
+    words = "hold the contract's budget of memory, and of latency on the device that it calls NAME; exit code 5 where it is passed"
+    parser.add_argument("--budget", nargs="?", const="", metavar="NAME", help=words)
     steadily.add_arguments(parser)
 
 
@@ -38,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: A number makes no sense, or options exclude one another.
         SetupError: A process for a number of threads cannot be started, or the picture cannot be written.
+        BudgetError: The contract's budget was to be held, and is passed.
         TandemError: The bundle cannot be used.
     """
     _check(args)
@@ -48,15 +51,27 @@ def run(args: argparse.Namespace) -> int:
         return _report_comparison(args)
     if args.steady is not None:
         return steadily.run(args)
+    return _report_one(args)
+
+
+def _report_one(args: argparse.Namespace) -> int:
+    """Measure one file with one number of threads."""
     started = time.perf_counter()
     model = open_model(args)
     opened_ms = (time.perf_counter() - started) * 1000
+    if args.budget is not None:
+        budget.bounds(model.contract, args.budget)  # before anything is measured
     figures = {**describe(model), "threads": args.threads, "open_ms": opened_ms, **benchmark.measure(model, args.runs, args.warmup)}
     figures["xnnpack"] = benchmark.xnnpack_words(model) or None
     if args.operators:
         slowest, figures["operators_silent"] = benchmark.operator_times(model, args.threads)
         figures["operators"] = [asdict(one) for one in slowest]
-    print(json.dumps(figures) if args.json else "\n".join(_lines(figures, args.operators)))
+    found = [] if args.budget is None else budget.held(model.contract, args.budget, figures)
+    if args.budget is not None:
+        figures["budget"] = [{**asdict(one), "kept": one.kept} for one in found]
+    lines = [*_lines(figures, args.operators), *(f"  budget                            {one.sentence()}" for one in found)]
+    print(json.dumps(figures) if args.json else "\n".join(lines))
+    budget.check(model.contract, found)
     return 0
 
 
@@ -108,6 +123,8 @@ def _check(args: argparse.Namespace) -> None:
         raise UsageError("--compare and --steady exclude one another; measure them one after the other")
     if len(args.threads) > 1 and (args.compare is not None or args.steady is not None or args.tuned):
         raise UsageError("--compare, --steady and --tuned take one number of threads, such as --threads 2")
+    if args.budget is not None and (len(args.threads) > 1 or args.compare is not None or args.steady is not None):
+        raise UsageError("--budget holds one measurement: leave out --compare and --steady, and give one number of --threads")
     if args.compare is not None and args.tuned:
         raise UsageError("--compare and --tuned exclude one another; name the tuned file with --variant")
     steadily.check(args)
