@@ -62,11 +62,12 @@ def run(args: argparse.Namespace) -> int:
         TandemError: A tool or a bundle is missing, or the virtual machine failed.
     """
     guest = Guest(SYSTEMS[args.system], PROCESSORS[args.cpu], args.runtime)
-    rows = [measure(guest, release, args.answers) for release in released(args.bundles, ROOT / "runs", args.model)]
-    for row in rows:
-        print(json.dumps(row) if args.json else line(row))
-    if args.page:
-        page.write(memory=rows)
+    rows = []
+    for release in released(args.bundles, ROOT / "runs", args.model):
+        rows.append(measure(guest, release, args.answers))
+        print(json.dumps(rows[-1]) if args.json else line(rows[-1]), flush=True)
+        if args.page:
+            page.write(memory=rows[-1:])
     return 0 if all(row["works_in_128_mib"] and row["rss_peak_bytes"] < GOAL_BYTES for row in rows) else EXIT_BUDGET
 
 
