@@ -65,7 +65,7 @@ def write(
     name = f"{recipe.contract.name} {recipe.contract.version}"
     with atomic_directory(target) as folder:
         program = framework.program(model)
-        framework.save(folder / program, model, splits.test.take(np.arange(min(2, len(splits.test)))))
+        framework.save(folder / program, model, example(splits))
         (folder / "contract.json").write_text(recipe.contract.dumps(), encoding="utf-8")
         save_npz(folder / "calibration.npz", calibration_arrays(recipe, splits))
         save_npz(folder / "eval.npz", {**_prefixed("input", splits.test.inputs), "target": splits.test.targets})
@@ -77,6 +77,11 @@ def write(
         examined.draw(folder, name)
         (folder / run_page.NAME).write_text(run_page.render(recipe, fitted, examined, record, pictures), encoding="utf-8")
         (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def example(splits: Splits) -> Split:
+    """Return what a program is traced with: the first two test samples."""
+    return splits.test.take(np.arange(min(2, len(splits.test))))
 
 
 def calibration_arrays(recipe: Recipe, splits: Splits) -> dict[str, Array]:

@@ -101,10 +101,12 @@ def _built(recipe: Recipe) -> Any:
 
 
 def _check_model(job: Job, model: Any) -> None:
-    """Ask the untrained model once, so that a wrong output is told before the training and not after it."""
+    """Ask the untrained model once, and try to export it, so that what is wrong is told before the training and not after it."""
     if not job.library.RESUMES:  # an estimator has no answer before it is fitted
         return
     handover.checked_outputs(job.recipe, every(job.library.runner(model), job.splits.validation.take(np.arange(1)).inputs))
+    if job.recipe.own is None:  # a loop of its own may still change what leaves
+        job.library.rehearse(model, handover.example(job.splits))
 
 
 def _passes(recipe: Recipe) -> str:

@@ -196,3 +196,22 @@ def test_what_fails_after_loading_is_told_with_its_line_too(
 def test_a_fault_that_went_through_none_of_the_users_lines_stays_one_of_ours(own: Path) -> None:
     with pytest.raises(ZeroDivisionError), faults_told(own):
         _ = 1 / 0
+
+
+UNTRACEABLE = """
+from dataclasses import replace
+from training.models import mnist_cnn
+class Picky(mnist_cnn.MnistCnn):
+    def forward(self, image):
+        if float(image.float().mean()) > 300:
+            raise ValueError("too bright")
+        return super().forward(image)
+RECIPE = replace(mnist_cnn.RECIPE, contract=replace(mnist_cnn.RECIPE.contract, name="own_cnn"), build=Picky)
+"""
+
+
+def test_a_module_that_cannot_leave_is_told_before_it_learns(own: Path, small: TrainOptions, capsys: pytest.CaptureFixture[str]) -> None:
+    own.write_text(UNTRACEABLE)
+    with pytest.raises(SetupError, match=r"own_cnn.py, line 6: .*[Dd]ata-dependent"):
+        train(str(own), small)
+    assert "epoch 1" not in capsys.readouterr().err

@@ -78,6 +78,9 @@ class Framework(Protocol):
     def save(self, path: Path, model: Any, example: Split) -> None:
         """Write the program that export converts; `example` holds two samples."""
 
+    def rehearse(self, model: Any, example: Split) -> None:
+        """Try on an untrained model what `save` might fail at; only asked of libraries that resume."""
+
     def parameters(self, model: Any) -> int:
         """Count the numbers that the model has learned."""
 

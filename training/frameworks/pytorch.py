@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -82,14 +83,29 @@ def save(path: Path, model: nn.Module, example: Split) -> None:
         model: On the CPU, in evaluation mode.
         example: Two samples to trace it with.
     """
+    exported = _traced(model, example)
+    for node in exported.graph.nodes:
+        node.meta.pop("stack_trace", None)  # it holds this machine's paths: neither reproducible nor anybody's business
+    torch.export.save(exported, path)
+
+
+def rehearse(model: nn.Module, example: Split) -> None:
+    """Trace an untrained module as `save` will, so that what cannot leave is told before the training and not after it.
+
+    Args:
+        model: On the CPU; a copy of it is traced, in evaluation mode, and no random number is drawn.
+        example: Two samples to trace it with.
+    """
+    with torch.random.fork_rng(devices=[]):
+        _traced(copy.deepcopy(model).eval(), example)
+
+
+def _traced(model: nn.Module, example: Split) -> torch.export.ExportedProgram:
     inputs = tuple(tensor(array) for array in example.inputs.values())
     batch = torch.export.Dim("batch", min=1)
     with warnings.catch_warnings():  # an LSTM gathers its weights into a list while it is traced, which changes nothing
         warnings.filterwarnings("ignore", "The tensor attributes .*_flat_weights", UserWarning)
-        exported = torch.export.export(model, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
-    for node in exported.graph.nodes:
-        node.meta.pop("stack_trace", None)  # it holds this machine's paths: neither reproducible nor anybody's business
-    torch.export.save(exported, path)
+        return torch.export.export(model, inputs, dynamic_shapes=tuple({0: batch} for _ in inputs))
 
 
 def parameters(model: nn.Module) -> int:
