@@ -8,9 +8,7 @@ It needs the released bundles `face_rollcall` and `face_rollcall_detector`, and 
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import re
 import sys
 import time
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.marked_page import page_of, show
 from edge.model import Model
 from edge.steps.context import Context
 from edge.steps.image import decode_image, resampled
@@ -27,7 +26,6 @@ from training.data.face_photographs import PHOTOGRAPHS, PORTRAITS, pixels
 
 Array = np.ndarray[Any, Any]
 Row = tuple[str, str]
-MARKS = ("<!-- figures: begin -->\n", "<!-- figures: end -->")
 LESSER = ("32bit.png", "obama_partial_face.jpg", "obama_partial_face2.jpg")  # copies and parts of the others
 
 
@@ -161,16 +159,9 @@ def table(rows: list[Row]) -> str:
 
 def main() -> int:
     """Measure, print, and where wanted write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--page", type=Path)
-    args = parser.parse_args()
+    page = page_of(__doc__)
     models = Models.open()
-    text = table([*distances(models), *found(models), *fooled(models)])
-    print(text, end="")
-    if args.page is not None:
-        page = args.page.read_text(encoding="utf-8")
-        begin, end = (re.escape(mark) for mark in MARKS)
-        args.page.write_text(re.sub(f"({begin}).*?({end})", lambda hit: hit[1] + text + hit[2], page, flags=re.DOTALL), encoding="utf-8")
+    show(table([*distances(models), *found(models), *fooled(models)]), page)
     return 0
 
 

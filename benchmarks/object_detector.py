@@ -8,9 +8,7 @@ that page is written anew.
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.marked_page import page_of, show
 from edge import detection
 from edge.model import Model, Prediction
 from edge.steps.boxes import Box, Found
@@ -26,7 +25,6 @@ from edge.tiling import DETECTORS
 from training.data import photographs
 
 Array = np.ndarray[Any, Any]
-MARKS = ("<!-- figures: begin -->\n", "<!-- figures: end -->")
 MOSAICS, SIDE = 6, 3  # how many, and photographs in each direction
 CELL = photographs.LARGEST
 LEVELS = detection.LEVELS["map50"]
@@ -92,17 +90,10 @@ def rows(model: Model) -> Iterator[str]:
 
 def main() -> int:
     """Measure, print, and where wanted write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", type=Path)
-    args = parser.parse_args()
+    page = page_of(__doc__)
     head = f"| `--detector` | map50, 9 photographs | map50, {MOSAICS} mosaics | things found in the mosaics | one picture |"
     with Model.open("object_detector") as model:
-        text = "\n".join([head, "|---|--:|--:|--:|--:|", *rows(model)]) + "\n"
-    print(text, end="")
-    if args.page is not None:
-        page = args.page.read_text(encoding="utf-8")
-        begin, end = (re.escape(mark) for mark in MARKS)
-        args.page.write_text(re.sub(f"({begin}).*?({end})", lambda hit: hit[1] + text + hit[2], page, flags=re.DOTALL), encoding="utf-8")
+        show("\n".join([head, "|---|--:|--:|--:|--:|", *rows(model)]) + "\n", page)
     return 0
 
 

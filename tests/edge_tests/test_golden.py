@@ -83,9 +83,27 @@ def test_damaged_file_is_a_fault_of_the_bundle(tmp_path: Path) -> None:
 RANKING = [{"step": "top_k", "k": 1}]
 
 
-def test_steps_that_give_the_stored_values_pass(tmp_path: Path) -> None:
+def test_steps_that_give_the_stored_values_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[Any] = []
+    real = golden.preprocessing
+    monkeypatch.setattr(golden, "preprocessing", lambda *given: _noting(real(*given), prepared))
     golden.replay_steps(load(tmp_path), promise(postprocess=RANKING))
-    golden.replay_steps(load(tmp_path, label=np.array(["any", "word", "here"])), promise())  # nothing ranks: nothing to compare
+    assert [row.tolist() for row in prepared] == [INPUTS[0].tolist()], "the stored raw sample went through the steps"
+
+
+def test_labels_are_compared_only_where_answers_are_ranked(tmp_path: Path) -> None:
+    other = load(tmp_path, label=np.array(["any", "word", "here"]))
+    assert golden.replay_steps(other, promise()) is None
+    with pytest.raises(ParityError, match="the trainer called it 'any'"):
+        golden.replay_steps(other, promise(postprocess=RANKING))
+
+
+def _noting(call: Callable[[Any], Any], given: list[Any]) -> Callable[[Any], Any]:
+    def noted(value: Any) -> Any:
+        given.append(call(value))
+        return given[-1]
+
+    return noted
 
 
 @pytest.mark.parametrize(
